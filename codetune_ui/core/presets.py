@@ -1,0 +1,93 @@
+"""Named sets of settings (Demo, Guide, Recommended), and settings typed on a command line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from codetune_ui.core.config import DEMO, SETTINGS, Config
+from codetune_ui.core.errors import ConfigError
+from codetune_ui.core.setting import coerce
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # Minutes on a laptop's CPU: short rows, few steps, the embedded model and code.
+    "demo": {
+        "base_model": DEMO,
+        "source": DEMO,
+        "max_seq_len": 512,
+        "max_steps": 150,
+        "global_batch_rows": 4,
+        "micro_batch_rows": 4,
+        "learning_rate": 2e-3,
+        "warmup_steps": 10,
+        "lora_rank": 16,
+        "lora_alpha": 32,
+        "eval_every": 25,
+        "save_every": 50,
+        "log_every": 2,
+        "gradient_checkpointing": False,
+    },
+    # The guide's own settings, names translated; its FIM is cut in characters, as BigCode did.
+    "guide": {
+        "base_model": "bigcode/starcoderbase-1b",
+        "source": "hub:smangrul/hf-stack-v1",
+        "data_column": "content",
+        "data_dir": "data",
+        "fim_rate": 0.5,
+        "spm_rate": 0.5,
+        "span": "characters",
+        "loss_on": "all",
+        "lora_rank": 8,
+        "lora_alpha": 32,
+        "lora_dropout": 0.0,
+        "lora_targets": "c_proj,c_attn,q_attn,c_fc",
+        "max_seq_len": 2048,
+        "max_steps": 2000,
+        "global_batch_rows": 16,
+        "micro_batch_rows": 16,
+        "learning_rate": 5e-4,
+        "lr_scheduler": "cosine",
+        "warmup_steps": 30,
+        "weight_decay": 0.01,
+        "eval_every": 100,
+        "save_every": 100,
+        "log_every": 25,
+        "seed": 0,
+        "quant": "nf4",
+        "double_quant": True,
+        "compute_dtype": "bfloat16",
+        "gradient_checkpointing": True,
+    },
+    # facts of the field: alpha = 2 rank on all linears, a lower rate, more and line-shaped holes.
+    "recommended": {
+        "base_model": "Qwen/Qwen2.5-Coder-1.5B",
+        "fim_rate": 0.7,
+    },
+}
+
+
+def preset(name: str, **changes: Any) -> Config:
+    """Return a named preset, with some settings changed.
+
+    >>> preset("guide").tokens_per_step
+    32768
+    """
+    if name not in PRESETS:
+        raise ConfigError(f"There is no preset '{name}'.", f"Choose one of: {', '.join(PRESETS)}.")
+    return Config.from_dict({**PRESETS[name], **changes})
+
+
+def parse_assignments(pairs: list[str]) -> dict[str, Any]:
+    """Read `name=value` pairs of the command line.
+
+    >>> parse_assignments(["max_steps=20"])
+    {'max_steps': 20}
+    """
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise ConfigError(f"'{pair}' is not a setting.", "Write --set name=value.")
+        if name not in SETTINGS:
+            raise ConfigError(f"There is no setting '{name}'.", f"Known: {', '.join(SETTINGS)}.")
+        values[name] = coerce(SETTINGS[name], value)
+    return values

@@ -1,0 +1,41 @@
+"""Every test has a home of its own, no network, and no settings of the person who runs it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # read when huggingface_hub is imported
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+
+from tests.tiny import build_model, build_tokenizer, write_code
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Point the app at an empty home for the length of one test."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    monkeypatch.setenv("CODETUNE_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a Llama of two layers with StarCoder's FIM tokens."""
+    return build_model(tmp_path_factory.mktemp("tiny-llama"))
+
+
+@pytest.fixture(scope="session")
+def tiny_tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a tokenizer only (no torch is loaded for it)."""
+    return build_tokenizer(tmp_path_factory.mktemp("tiny-tokenizer"))
+
+
+@pytest.fixture(scope="session")
+def code_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of 24 small distinct Python files in four directories."""
+    return write_code(tmp_path_factory.mktemp("code"))
