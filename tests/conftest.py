@@ -6,12 +6,23 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when huggingface_hub is imported
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
 from tests.tiny import build_model, build_tokenizer, write_code
+
+
+# A busy machine is no reason to fail: no deadlines, and the same examples on every CI run.
+settings.register_profile(
+    "codetune",
+    deadline=None,
+    derandomize="CI" in os.environ,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("codetune")
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,1 @@
+"""Internal library of Brinemoor Tidal Works, a kelp harbour operator (an invented company)."""

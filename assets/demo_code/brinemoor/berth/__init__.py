@@ -1,0 +1,1 @@
+"""Berth: slips, mooring lines, stays and dredging."""

@@ -1,0 +1,1 @@
+"""Cargo: kelp lots, manifests, weighings and samples."""

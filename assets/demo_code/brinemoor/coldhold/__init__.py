@@ -1,0 +1,1 @@
+"""Cold hold: chambers, probes, defrost cycles and flake ice."""

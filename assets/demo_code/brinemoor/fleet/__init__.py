@@ -1,0 +1,1 @@
+"""Fleet: hulls, crews, fuel, tugs and surveys."""

@@ -1,0 +1,1 @@
+"""Pilotage: pilots, licences and boardings."""

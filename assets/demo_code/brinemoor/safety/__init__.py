@@ -1,0 +1,1 @@
+"""Safety: work permits, incidents, drills and spills."""

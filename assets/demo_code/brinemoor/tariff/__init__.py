@@ -1,0 +1,1 @@
+"""Tariff: rates, bills, demurrage, credit notes and purses."""

@@ -1,0 +1,1 @@
+"""Tide: gauges, windows over the sill, surge alerts and the almanac."""

@@ -1,0 +1,1 @@
+"""Yard: crate stacks, cranes, the truck gate and haul orders."""

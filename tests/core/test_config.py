@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codetune_ui.core.config import SETTINGS, Config
+from codetune_ui.core.errors import ConfigError
+from codetune_ui.core.presets import PRESETS, parse_assignments, preset
+
+GUIDE = {
+    "base_model": "bigcode/starcoderbase-1b",
+    "source": "hub:smangrul/hf-stack-v1",
+    "data_column": "content",
+    "data_dir": "data",
+    "max_seq_len": 2048,
+    "max_steps": 2000,
+    "global_batch_rows": 16,
+    "learning_rate": 5e-4,
+    "lr_scheduler": "cosine",
+    "weight_decay": 0.01,
+    "warmup_steps": 30,
+    "eval_every": 100,
+    "save_every": 100,
+    "log_every": 25,
+    "compute_dtype": "bfloat16",
+    "fim_rate": 0.5,
+    "spm_rate": 0.5,
+    "lora_rank": 8,
+    "lora_alpha": 32,
+    "lora_dropout": 0.0,
+    "quant": "nf4",
+    "double_quant": True,
+    "gradient_checkpointing": True,
+    "seed": 0,
+}
+
+
+@pytest.mark.parametrize(("name", "value"), GUIDE.items())
+def test_the_guide_preset_is_the_guide(name: str, value: object) -> None:
+    assert getattr(preset("guide"), name) == value
+
+
+def test_the_guide_accumulates_nothing() -> None:
+    assert preset("guide").grad_accum_steps == 1
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_survives_json(name: str) -> None:
+    config = preset(name)
+    assert Config.from_dict(config.to_dict()) == config
+
+
+def test_every_setting_has_words() -> None:
+    assert all(about.label and about.help.endswith(".") for about in SETTINGS.values())
+
+
+def test_every_number_has_limits() -> None:
+    numbers = [about for about in SETTINGS.values() if about.kind in (int, float)]
+    assert all(about.low is not None and about.high is not None for about in numbers)
+
+
+@pytest.mark.parametrize(
+    ("pair", "sentence"),
+    [
+        ("max_steps=0", "Steps is 0, outside 1 to 1e+07. Try 500."),
+        ("max_steps=2.5", "Steps must be a whole number, not '2.5'. Try 500."),
+        ("learning_rate=nan", "Learning rate is nan, outside 0 to 1. Try 0.0002."),
+        ("fim_rate=1.5", "FIM rate is 1.5, outside 0 to 1. Try 0.5."),
+        ("double_quant=maybe", "Double quantisation must be yes or no, not 'maybe'. Try True."),
+        ("quant=int3", "Quantisation cannot be 'int3'. Choose one of: nf4, none."),
+        ("steps=1", "There is no setting 'steps'."),
+        ("max_steps", "'max_steps' is not a setting. Write --set name=value."),
+    ],
+)
+def test_a_bad_setting_is_one_sentence_and_a_way_out(pair: str, sentence: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Config(**parse_assignments([pair]))
+    assert str(caught.value).startswith(sentence)
+
+
+def test_rows_per_step_are_a_multiple_of_rows_per_pass() -> None:
+    with pytest.raises(ConfigError, match="16 rows per step are not a multiple of 3") as caught:
+        Config(global_batch_rows=16, micro_batch_rows=3)
+    assert caught.value.field == "global_batch_rows"
+    assert caught.value.hint == "Try 15 rows per step."
+
+
+def test_an_unknown_setting_in_a_file_is_refused() -> None:
+    with pytest.raises(ConfigError, match="There is no setting 'colour'"):
+        Config.from_dict({"colour": "amber"})
+
+
+def test_a_file_of_a_newer_app_is_refused() -> None:
+    with pytest.raises(ConfigError, match="newer CodeTune UI"):
+        Config.from_dict({"schema": 99})
+
+
+def test_a_control_character_in_a_path_is_refused() -> None:
+    with pytest.raises(ConfigError, match="control character"):
+        Config(source="a\nb")
+
+
+def test_named_targets_become_a_list_without_doubles() -> None:
+    assert Config(lora_targets="c_proj, c_attn,c_proj").lora_target_modules == ["c_attn", "c_proj"]
+    assert Config().lora_target_modules == "all-linear"
+
+
+@given(st.dictionaries(st.sampled_from(sorted(SETTINGS)), st.text() | st.integers() | st.floats()))
+def test_wild_values_are_a_config_or_a_config_error(values: dict[str, object]) -> None:
+    try:
+        config = Config.from_dict(values)
+    except ConfigError:
+        return
+    assert Config.from_dict(config.to_dict()) == config
