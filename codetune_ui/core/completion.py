@@ -1,0 +1,75 @@
+"""What is asked of the completion server and what it answers, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from codetune_ui.core.fim import Mode
+
+BASE = "base"  # the name under which the base model is served
+ADAPTER_PREFIX = "codetune-"  # holds no family's name: editors guess a template from the name
+MAX_TOKENS = 512  # the most one request may write
+
+Finish = Literal["", "stop", "length", "cancelled"]
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One hole to fill; without a suffix the prefix is simply continued, left to right.
+
+    temperature 0 is greedy. A seed makes sampling repeatable.
+    """
+
+    prefix: str
+    suffix: str | None = None
+    max_tokens: int = 128
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Timings:
+    """What an answer took; `ms_first_token` counts from the moment the model was free."""
+
+    prompt_tokens: int
+    tokens: int
+    ms_first_token: float
+    ms_total: float
+
+    @property
+    def tokens_per_s(self) -> float:
+        """Tokens after the first, per second: the rate at which text appears."""
+        spent = (self.ms_total - self.ms_first_token) / 1000
+        return (self.tokens - 1) / spent if spent > 0 and self.tokens > 1 else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as the wire has them."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A piece of an answer. Only the last one has a `finish`, the timings and the mode."""
+
+    text: str
+    tokens: int = 0
+    finish: Finish = ""
+    timings: Timings | None = None
+    mode: Mode | None = None
+
+
+def adapter_model(run: str) -> str:
+    """Return the name under which a run's adapter is served."""
+    return ADAPTER_PREFIX + run
+
+
+def run_of(model: str) -> str | None:
+    """Return the run whose adapter a served name means; None for the base.
+
+    >>> [run_of("base"), run_of("codetune-amber-otter")]
+    [None, 'amber-otter']
+    """
+    return None if model == BASE else model.removeprefix(ADAPTER_PREFIX)

@@ -1,0 +1,110 @@
+"""The arithmetic of a run before anything loads: steps, tokens, passes, time and memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from codetune_ui.core.config import Config
+from codetune_ui.core.memory import MemoryEstimate, estimate_memory
+from codetune_ui.core.models import ModelShape
+
+# Matrix rates in bf16 by a part of the card's name, from the makers' data sheets (dense, TFLOP/s).
+CARD_TFLOPS = {
+    "B200": 2250,
+    "H200": 989,
+    "H100": 989,
+    "A100": 312,
+    "L40": 181,
+    "A6000": 155,
+    "5090": 210,
+    "4090": 165,
+    "4080": 97,
+    "4070": 58,
+    "3090": 71,
+    "3080": 60,
+    "3060": 26,
+    "T4": 65,
+}
+OTHER_CARD_TFLOPS = 50
+USED_SHARE = 0.2  # of the data sheet that plain QLoRA reaches
+CORE_TFLOPS = 0.022  # one AVX2 core in float32, as measured on a 16 M model
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a config amounts to; `seconds` and `memory` are estimates."""
+
+    micro_batch_rows: int
+    grad_accum_steps: int
+    global_batch_rows: int
+    tokens_per_step: int
+    total_steps: int
+    total_tokens: int
+    epochs: float | None
+    seconds: float | None
+    memory: MemoryEstimate | None
+
+    def sentence(self) -> str:
+        """Return the plan in one line."""
+        passes = f"{self.micro_batch_rows} row{'' if self.micro_batch_rows == 1 else 's'}"
+        if self.grad_accum_steps > 1:
+            passes += f" × {self.grad_accum_steps} passes = {self.global_batch_rows} rows"
+        parts = [
+            f"{passes} = {self.tokens_per_step:,} tokens per step",
+            f"{self.total_steps:,} step{'' if self.total_steps == 1 else 's'}",
+        ]
+        if self.seconds is not None:
+            parts.append(f"about {_duration(self.seconds)}")
+        if self.memory is not None:
+            parts.append(f"{self.memory.total_gib:.1f} GiB")
+        return " · ".join(parts)
+
+
+def make_plan(
+    config: Config,
+    *,
+    train_tokens: int | None,
+    shape: ModelShape | None,
+    tokens_per_s: float | None,
+) -> Plan:
+    """Work out a run; what is not known (no scan, no shape, no speed) stays None.
+
+    >>> from codetune_ui.core.presets import preset
+    >>> make_plan(preset("guide"), train_tokens=None, shape=None, tokens_per_s=32_686).sentence()
+    '16 rows = 32,768 tokens per step · 2,000 steps · about 33 min'
+    """
+    total = config.tokens_per_step * config.max_steps
+    return Plan(
+        micro_batch_rows=config.micro_batch_rows,
+        grad_accum_steps=config.grad_accum_steps,
+        global_batch_rows=config.global_batch_rows,
+        tokens_per_step=config.tokens_per_step,
+        total_steps=config.max_steps,
+        total_tokens=total,
+        epochs=total / train_tokens if train_tokens else None,
+        seconds=total / tokens_per_s if tokens_per_s else None,
+        memory=estimate_memory(shape, config) if shape else None,
+    )
+
+
+def guess_tokens_per_s(shape: ModelShape, config: Config, *, card: str | None, cores: int) -> float:
+    """Return a first guess of the speed, for a machine that has not trained this model yet.
+
+    A frozen base costs two forward-sized passes a token, recomputation a third.
+    """
+    if card is None:
+        rate = CORE_TFLOPS * cores
+    else:
+        known = (rate for name, rate in CARD_TFLOPS.items() if name in card)
+        rate = USED_SHARE * next(known, OTHER_CARD_TFLOPS)
+    passes = 3 if config.gradient_checkpointing else 2
+    weights = shape.linear_parameters + shape.vocab * shape.hidden
+    return rate * 1e12 / (2 * weights * passes)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

@@ -1,0 +1,155 @@
+"""How documents become examples and rows: window, then FIM, then pack."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from codetune_ui.core.config import Config
+from codetune_ui.core.families import FimFormat
+from codetune_ui.core.fim import Cut, Example, compose, draw_cut, left_to_right
+from codetune_ui.core.pack import Row, pack
+from codetune_ui.core.splice import Piece
+from codetune_ui.core.tokens import CodeTokenizer
+from codetune_ui.core.window import windows_of
+
+if TYPE_CHECKING:
+    from codetune_ui.core.source import Document
+
+BATCH_CHARACTERS = 200_000  # of documents that are encoded in one call, over all cores
+SHUFFLED = 256  # examples among which the next is drawn, so that one long file fills no whole step
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that turns a document into examples, given an epoch; format None is left to right."""
+
+    tokenizer: CodeTokenizer
+    format: FimFormat | None
+    fim_rate: float
+    spm_rate: float
+    span: str
+    loss_on: str
+    max_seq_len: int
+    seed: int
+
+    @classmethod
+    def from_config(
+        cls, config: Config, tokenizer: CodeTokenizer, format: FimFormat | None
+    ) -> Recipe:
+        """Take the settings that matter here."""
+        return cls(
+            tokenizer=tokenizer,
+            format=format,
+            fim_rate=config.fim_rate,
+            spm_rate=config.spm_rate,
+            span=config.span,
+            loss_on=config.loss_on,
+            max_seq_len=config.max_seq_len,
+            seed=config.seed,
+        )
+
+    @property
+    def window_tokens(self) -> int:
+        """Tokens of a window: a row less the FIM tokens, less what two cuts may add."""
+        fixed = 5  # three sentinels, BOS, end of middle
+        return self.max_seq_len - fixed - min(8, self.max_seq_len // 16)
+
+    @property
+    def eos_id(self) -> int | None:
+        """Token that ends a document: the tokenizer's own, or the family's where it names none."""
+        eos = self.tokenizer.eos_id
+        return eos if eos is not None or self.format is None else self.format.eot_id
+
+    @property
+    def bos_id(self) -> int | None:
+        """Token that starts an example: the family's, or the tokenizer's own without FIM."""
+        return self.tokenizer.bos_id if self.format is None else self.format.bos_id
+
+    @property
+    def pad_id(self) -> int:
+        """Token that fills a row; it carries no loss and no example sees it."""
+        own = None if self.format is None else self.format.pad_id
+        return own if own is not None else self.eos_id or 0
+
+
+def examples(document: Document, recipe: Recipe, epoch: int) -> list[Example]:
+    """Return a document's examples of one epoch; the same seed, epoch and path give the same."""
+    return list(examples_of([document], recipe, epoch))
+
+
+def examples_of(documents: Iterable[Document], recipe: Recipe, epoch: int) -> Iterator[Example]:
+    """Yield the examples of many documents in their order, encoded in batches."""
+    for some in _batches(documents):
+        texts = [document.text for document in some]
+        parts = windows_of(texts, recipe.window_tokens, recipe.tokenizer)
+        cuts: list[Cut] = []
+        for document, part in zip(some, parts, strict=True):
+            cuts += _cuts(document, part, recipe, epoch)
+        yield from _compose_all(cuts, recipe)
+
+
+def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
+    batch: list[Document] = []
+    characters = 0
+    for document in documents:
+        batch.append(document)
+        characters += len(document.text)
+        if characters >= BATCH_CHARACTERS:
+            yield batch
+            batch, characters = [], 0
+    yield batch
+
+
+def shuffled(documents: Sequence[Document], rng: random.Random) -> list[Document]:
+    """Return the documents in the order in which an epoch tells them."""
+    order = list(documents)
+    rng.shuffle(order)
+    return order
+
+
+def rows(documents: Sequence[Document], recipe: Recipe, epoch: int) -> Iterator[Row]:
+    """Yield the packed rows of one epoch; order and holes follow from seed and epoch alone."""
+    rng = random.Random(f"{recipe.seed}:{epoch}")
+    stream = examples_of(shuffled(documents, rng), recipe, epoch)
+    return pack(_mix(stream, rng), recipe.max_seq_len, recipe.pad_id)
+
+
+def _cuts(document: Document, parts: list[Piece], recipe: Recipe, epoch: int) -> list[Cut]:
+    rng = random.Random(f"{recipe.seed}:{epoch}:{document.path}")
+    last = len(parts) - 1
+    return [
+        draw_cut(part, recipe=recipe, rng=rng, path=document.path, ends_document=index == last)
+        for index, part in enumerate(parts)
+    ]
+
+
+def _compose_all(cuts: list[Cut], recipe: Recipe) -> Iterator[Example]:
+    for cut, example in zip(cuts, compose(cuts, recipe), strict=True):
+        yield from [example] if example is not None else _rescue(cut, recipe)
+
+
+def _rescue(cut: Cut, recipe: Recipe) -> list[Example]:
+    """Keep a window that did not fit: without its hole, or else as two halves."""
+    example = compose([left_to_right(cut)], recipe)[0]
+    if example is not None:
+        return [example]
+    half = len(cut.text) // 2
+    first = Cut(cut.text[:half], cut.path, False, None, half, half)
+    rest = left_to_right(Cut(cut.text[half:], cut.path, cut.ends_document, None, 0, 0))
+    return [*_rescue(first, recipe), *_rescue(rest, recipe)]
+
+
+def _mix(stream: Iterable[Example], rng: random.Random) -> Iterator[Example]:
+    """Yield in random order from a bounded buffer."""
+    held: list[Example] = []
+    for example in stream:
+        held.append(example)
+        if len(held) > SHUFFLED:
+            place = rng.randrange(len(held))
+            held[place], held[-1] = held[-1], held[place]
+            yield held.pop()
+    rng.shuffle(held)
+    yield from held

@@ -1,0 +1,149 @@
+"""Train and held-out: by the hash of a group's name, as much as the data allows.
+
+A group is a repository or a directory, so that near-copies do not sit on both sides. Where there
+are too few groups for a fair share, the next finer level is taken, down to single files. A group's
+side follows from its name alone: neither order nor seed nor other files move it, as long as the
+level and the share stay the same (the share halves each time a large source doubles).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from codetune_ui.core.config import Config
+from codetune_ui.core.document import Document
+from codetune_ui.core.errors import SourceError
+
+FEWEST_DOCUMENTS = 2
+FEWEST_CHARACTERS = 100
+FEWEST_GROUPS = 10  # with fewer, one group more or less moves the share too far
+NEAR = (0.5, 1.5)  # of the wanted share: what chance may make of it
+SHARE = 0.2
+MOST_WINDOWS = 300  # held-out code beyond this costs time and tells no more
+CHARACTERS_PER_TOKEN = 3.5
+
+Key = Callable[[Document], str]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which group of a document decides its side, and which groups are held out."""
+
+    key: Key
+    share: float
+    chosen: frozenset[str] | None = None
+    """Named groups, where a share of the hashes would be too coarse."""
+
+    def holds_out(self, document: Document) -> bool:
+        """Return the side of any document, also of one that came after the choice was made."""
+        name = self.key(document)
+        return name in self.chosen if self.chosen is not None else _place(name) < self.share
+
+
+def split_documents(
+    documents: Sequence[Document], config: Config
+) -> tuple[list[Document], list[Document]]:
+    """Return (train, held-out), both in the given order; `SourceError` when there is too little."""
+    split = choose_split(documents, config)
+    train = [document for document in documents if not split.holds_out(document)]
+    val = [document for document in documents if split.holds_out(document)]
+    return train, val
+
+
+def choose_split(documents: Sequence[Document], config: Config) -> Split:
+    """Take the coarsest level of groups whose held-out share comes near the wanted one."""
+    characters = sum(len(document.text) for document in documents)
+    _check_enough(documents, characters)
+    share = held_out_share(characters, config)
+    sizes: dict[str, int] = {}
+    for key in _levels(documents):
+        sizes = _sizes(documents, key)
+        by_hash = sum(size for name, size in sizes.items() if _place(name) < share)
+        near = NEAR[0] <= by_hash / (share * characters) <= NEAR[1]
+        if near and len(sizes) >= FEWEST_GROUPS:
+            return Split(key, share)
+    return Split(_path, share, _choose(sizes, share * characters))
+
+
+def held_out_share(characters: int, config: Config) -> float:
+    """Return the wanted share: a fifth of a small source, some hundred windows of a large one.
+
+    >>> held_out_share(100_000, Config()), held_out_share(100_000_000, Config())
+    (0.2, 0.0125)
+    """
+    if config.held_out_share:
+        return config.held_out_share
+    most = MOST_WINDOWS * config.max_seq_len * CHARACTERS_PER_TOKEN
+    # in steps of two, so that one file more does not move the border
+    halvings = math.ceil(math.log2(max(1.0, SHARE * characters / most)))
+    return SHARE / float(2**halvings)
+
+
+def _check_enough(documents: Sequence[Document], characters: int) -> None:
+    if len(documents) >= FEWEST_DOCUMENTS and characters >= FEWEST_CHARACTERS:
+        return
+    have = f"{len(documents):,} file{'' if len(documents) == 1 else 's'}"
+    raise SourceError(
+        f"There is too little code to train on some and measure on the rest: {have} kept, "
+        f"{characters:,} characters.",
+        f"Give at least {FEWEST_DOCUMENTS} files that differ, and {FEWEST_CHARACTERS} characters.",
+    )
+
+
+def _levels(documents: Sequence[Document]) -> list[Key]:
+    """Return the ways to group, the coarsest first: repository, directories, files."""
+    deepest = max(document.path.count("/") for document in documents)
+    coarsest = min(document.group.count("/") for document in documents) + 2
+    return [_group, *(_folder(depth) for depth in range(coarsest, deepest + 1)), _path]
+
+
+def _group(document: Document) -> str:
+    return document.group
+
+
+def _path(document: Document) -> str:
+    return document.path
+
+
+def _folder(depth: int) -> Key:
+    def key(document: Document) -> str:
+        return "/".join(document.path.split("/")[:-1][:depth]) or document.path
+
+    return key
+
+
+def _sizes(documents: Sequence[Document], key: Key) -> dict[str, int]:
+    sizes: dict[str, int] = defaultdict(int)
+    for document in documents:
+        sizes[key(document)] += len(document.text)
+    return sizes
+
+
+def _choose(sizes: Mapping[str, int], wanted: float) -> frozenset[str]:
+    """Pick files in the order of their hash until `wanted` characters are held out.
+
+    At least one is picked and at least one is left; one that overshoots by half is passed by.
+    """
+    chosen: set[str] = set()
+    taken = 0
+    for name in sorted(sizes, key=_place):
+        if taken >= wanted or len(chosen) == len(sizes) - 1:
+            break
+        if taken + sizes[name] <= NEAR[1] * wanted:
+            chosen.add(name)
+            taken += sizes[name]
+    return frozenset(chosen or {min(sizes, key=lambda name: (sizes[name], _place(name)))})
+
+
+def _place(name: str) -> float:
+    """Return a number from 0 to 1 that depends on the name only.
+
+    >>> round(_place("src"), 4)
+    0.7793
+    """
+    digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2**64

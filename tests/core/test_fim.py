@@ -1,0 +1,387 @@
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+
+from codetune_ui.core.config import Config
+from codetune_ui.core.errors import ConfigError
+from codetune_ui.core.families import FAMILIES, Family, FimFormat, Order, find_format
+from codetune_ui.core.fim import (
+    Cut,
+    Example,
+    compose,
+    has_whole_prompt,
+    infill_prompt,
+    make_example,
+)
+from codetune_ui.core.pack import IGNORE_INDEX
+from codetune_ui.core.recipe import Recipe
+from codetune_ui.core.tokens import CodeTokenizer
+
+CODE = "def area(r):\n    return 3.14 * r * r\n\n\nprint(area(2))\n"
+
+
+def byte_tokenizer(family: Family) -> CodeTokenizer:
+    """One token per byte, and after them the family's own tokens: nothing is ever merged."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE(vocab={char: i for i, char in enumerate(alphabet)}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    names = (family.prefix, family.suffix, family.middle, family.pad, family.eot, family.bos)
+    real = [name for name in names if name not in (None, "eos", "auto")]
+    tokens = dict.fromkeys([*real, *family.stops, "<eos>"])
+    tokenizer.add_tokens([AddedToken(str(token), normalized=False) for token in tokens])
+    description: dict[str, Any] = json.loads(tokenizer.to_str())
+    return CodeTokenizer(description, "<eos>")
+
+
+def recipe_for(name: str, **changes: Any) -> Recipe:
+    """Return a recipe of a family with the byte tokenizer: every example has a hole."""
+    tokenizer = byte_tokenizer(FAMILIES[name])
+    format = find_format(tokenizer, Path("nowhere"), Config(family=name))
+    recipe = Recipe(
+        tokenizer=tokenizer,
+        format=format,
+        fim_rate=1.0,
+        spm_rate=0.5,
+        span="characters",
+        loss_on="all",
+        max_seq_len=128,
+        seed=0,
+    )
+    return replace(recipe, **changes)
+
+
+def format_of(recipe: Recipe) -> FimFormat:
+    assert recipe.format is not None
+    return recipe.format
+
+
+def one(cut: Cut, recipe: Recipe) -> Example:
+    (example,) = compose([cut], recipe)
+    assert example is not None
+    return example
+
+
+def hole(order: Order, start: int = 2, end: int = 4, text: str = "ABCDE") -> Cut:
+    return Cut(text, "a.py", True, order, start, end)
+
+
+@pytest.mark.parametrize(
+    ("family", "order", "expected"),
+    [
+        ("starcoder", "psm", "<fim_prefix>AB<fim_suffix>E<fim_middle>CD<|endoftext|>"),
+        ("starcoder", "spm_v2", "<fim_prefix><fim_suffix>E<fim_middle>ABCD<|endoftext|>"),
+        ("santacoder", "psm", "<fim-prefix>AB<fim-suffix>E<fim-middle>CD<|endoftext|>"),
+        ("santacoder", "spm_v2", "<fim-prefix><fim-suffix>E<fim-middle>ABCD<|endoftext|>"),
+        ("starcoder2", "psm", "<fim_prefix>AB<fim_suffix>E<fim_middle>CD<|endoftext|>"),
+        ("starcoder2", "spm_v2", "<fim_prefix><fim_suffix>E<fim_middle>ABCD<|endoftext|>"),
+        ("codellama", "psm", "<s>▁<PRE>AB▁<SUF>E▁<MID>CD▁<EOT>"),
+        ("codellama", "spm_v2", "<s>▁<PRE>▁<SUF>E▁<MID>ABCD▁<EOT>"),
+        (
+            "deepseek",
+            "psm",
+            "<｜begin▁of▁sentence｜><｜fim▁begin｜>AB<｜fim▁hole｜>E<｜fim▁end｜>CD"
+            "<｜end▁of▁sentence｜>",
+        ),
+        (
+            "codegemma",
+            "psm",
+            "<bos><|fim_prefix|>AB<|fim_suffix|>E<|fim_middle|>CD<|file_separator|>",
+        ),
+        ("qwen-coder", "psm", "<|fim_prefix|>AB<|fim_suffix|>E<|fim_middle|>CD<|endoftext|>"),
+        ("granite4", "psm", "<|fim_prefix|>AB<|fim_suffix|>E<|fim_middle|>CD<|end_of_text|>"),
+        ("granite-code", "psm", "<fim_prefix>AB<fim_suffix>E<fim_middle>CD<|endoftext|>"),
+        ("seed-coder", "spm_v1", "<[fim-suffix]>E<[fim-prefix]>AB<[fim-middle]>CD<eos>"),
+        ("mellum", "spm_v1", "<fim_suffix>E<fim_prefix>AB<fim_middle>CD<|endoftext|>"),
+        ("refact", "spm_v1", "<fim_suffix>E<fim_prefix>AB<fim_middle>CD<|endoftext|>"),
+        ("codestral", "spm_v1", "<s>[SUFFIX]E[PREFIX]ABCD</s>"),
+    ],
+)
+def test_every_order_of_every_family(family: str, order: Order, expected: str) -> None:
+    recipe = recipe_for(family)
+    assert order in FAMILIES[family].orders
+    assert recipe.tokenizer.decode(one(hole(order), recipe).ids) == expected
+
+
+def test_every_trained_order_has_its_expected_sequence() -> None:
+    marks = test_every_order_of_every_family.pytestmark  # type: ignore[attr-defined]
+    listed = {(family, order) for family, order, _ in marks[0].args[1]}
+    assert listed == {(name, order) for name, row in FAMILIES.items() for order in row.orders}
+
+
+def test_all_tokens_carry_loss_but_the_sentinels() -> None:
+    recipe = recipe_for("deepseek")
+    example = one(hole("psm"), recipe)
+    words = [recipe.tokenizer.decode([t]) if t != IGNORE_INDEX else "·" for t in example.labels]
+    assert words == ["·", "·", "A", "B", "·", "E", "·", "C", "D", "<｜end▁of▁sentence｜>"]
+
+
+def test_loss_on_the_middle_is_on_the_middle_and_its_end() -> None:
+    recipe = recipe_for("starcoder", loss_on="middle")
+    for order in ("psm", "spm_v2"):
+        example = one(hole(order), recipe)
+        learned = [token for token in example.labels if token != IGNORE_INDEX]
+        assert recipe.tokenizer.decode(learned) == "CD<|endoftext|>"
+        assert example.labels[-3:] == example.ids[-3:]
+
+
+def test_an_empty_middle_still_teaches_where_to_stop() -> None:
+    recipe = recipe_for("starcoder", loss_on="middle")
+    example = one(hole("psm", 2, 2), recipe)
+    assert [token for token in example.labels if token != IGNORE_INDEX] == [example.ids[-1]]
+
+
+def test_left_to_right_ends_only_where_the_document_ends() -> None:
+    recipe = recipe_for("codellama", fim_rate=0.0, loss_on="middle")
+    rng = random.Random(0)
+    whole = make_example("ABC", recipe=recipe, rng=rng, path="a", ends_document=True)
+    part = make_example("ABC", recipe=recipe, rng=rng, path="a", ends_document=False)
+    assert recipe.tokenizer.decode(whole.ids) == "<s>ABC<eos>"
+    assert recipe.tokenizer.decode(part.ids) == "<s>ABC"
+    assert whole.labels == [IGNORE_INDEX, *whole.ids[1:]]
+    assert (whole.mode, whole.prefix, whole.middle, whole.suffix) == ("ltr", "ABC", "", "")
+
+
+def test_without_a_format_every_example_is_left_to_right() -> None:
+    recipe = recipe_for("starcoder", format=None)
+    example = make_example(CODE, recipe=recipe, rng=random.Random(0), path="a", ends_document=True)
+    assert example.mode == "ltr"
+    assert recipe.tokenizer.decode(example.ids) == CODE + "<eos>"
+
+
+def test_the_first_token_of_an_example_carries_no_loss() -> None:
+    for name in FAMILIES:
+        for rate in (0.0, 1.0):
+            example = make_example(
+                CODE,
+                recipe=recipe_for(name, fim_rate=rate),
+                rng=random.Random(1),
+                path="a",
+                ends_document=True,
+            )
+            assert example.labels[0] == IGNORE_INDEX
+
+
+@given(
+    text=st.text(st.characters(exclude_categories=["Cs"]), max_size=60),
+    name=st.sampled_from(list(FAMILIES)),
+    span=st.sampled_from(["characters", "rest_of_line", "lines", "mixed"]),
+    seed=st.integers(),
+)
+@settings(max_examples=150)
+def test_the_parts_are_the_text_and_their_ids_decode_back(
+    text: str, name: str, span: str, seed: int
+) -> None:
+    recipe = RECIPES.setdefault(name, recipe_for(name, max_seq_len=400))
+    example = make_example(
+        text,
+        recipe=replace(recipe, span=span),
+        rng=random.Random(seed),
+        path="a.py",
+        ends_document=True,
+    )
+    assert example.prefix + example.middle + example.suffix == example.source == text
+    decode = recipe.tokenizer.decode
+    format = format_of(recipe)
+    assert [example.ids.count(token) for token in format.sentinel_ids] == [1] * len(
+        format.sentinel_ids
+    )
+    assert example.ids.count(format.eot_id) == 1
+    assert example.ids[-1] == format.eot_id
+    end = len(example.ids) - 1
+    assert decode(example.ids[end - example.middle_tokens : end]) == example.middle
+    assert decode(example.ids, skip_control=True) == (
+        example.prefix + example.suffix + example.middle
+        if example.order == "psm"
+        else example.suffix + example.prefix + example.middle
+    )
+
+
+RECIPES: dict[str, Recipe] = {}
+
+
+def test_control_text_in_code_is_text_and_not_a_sentinel() -> None:
+    recipe = recipe_for("starcoder")
+    example = one(hole("psm", 12, 15, "<fim_prefix>a = <|endoftext|>"), recipe)
+    assert example.ids.count(format_of(recipe).prefix_id) == 1
+    assert example.ids.count(format_of(recipe).eot_id) == 1
+
+
+def test_too_long_a_prompt_loses_its_far_ends_three_to_one_and_never_the_middle() -> None:
+    recipe = recipe_for("starcoder", max_seq_len=40)
+    text = "p" * 50 + "MIDDLE" + "s" * 50
+    example = one(hole("psm", 50, 56, text), recipe)
+    assert len(example.ids) == 40
+    assert (example.prefix, example.middle, example.suffix) == ("p" * 22, "MIDDLE", "s" * 8)
+    assert example.source == text
+
+
+@pytest.mark.parametrize(
+    ("prefix", "suffix", "kept"),
+    [(50, 2, (28, 2)), (3, 50, (3, 27)), (50, 50, (22, 8))],
+)
+def test_room_that_one_side_does_not_need_goes_to_the_other(
+    prefix: int, suffix: int, kept: tuple[int, int]
+) -> None:
+    text = "p" * prefix + "MIDDLE" + "s" * suffix
+    example = one(hole("psm", prefix, prefix + 6, text), recipe_for("starcoder", max_seq_len=40))
+    assert (example.prefix_tokens, example.suffix_tokens) == kept
+
+
+def test_a_far_end_is_cut_between_characters() -> None:
+    recipe = recipe_for("starcoder", max_seq_len=40)
+    example = one(hole("psm", 20, 21, "é" * 20 + "M" + "🦀" * 20), recipe)
+    assert len(example.ids) <= 40
+    assert set(example.prefix) == {"é"}
+    assert set(example.suffix) == {"🦀"}
+
+
+def test_a_middle_longer_than_a_row_is_told_left_to_right_or_refused() -> None:
+    recipe = recipe_for("starcoder", max_seq_len=20)
+    assert compose([hole("psm", 0, 18, "x" * 18)], recipe) == [None]
+    example = make_example(
+        "x" * 18,
+        recipe=replace(recipe, span="lines"),
+        rng=random.Random(0),
+        path="a",
+        ends_document=True,
+    )
+    assert example.mode == "ltr"
+    with pytest.raises(ConfigError, match="40 characters do not fit a row of 20 tokens"):
+        make_example(
+            "x" * 40,
+            recipe=replace(recipe, span="lines"),
+            rng=random.Random(0),
+            path="a",
+            ends_document=True,
+        )
+
+
+@pytest.mark.parametrize("name", ["qwen-coder", "deepseek", "granite-code"])
+def test_a_model_that_knows_psm_only_is_never_told_spm(name: str) -> None:
+    assert modes(recipe_for(name, spm_rate=1.0), 50) == {"psm": 50}
+
+
+@pytest.mark.parametrize("name", ["mellum", "seed-coder", "codestral"])
+def test_a_model_that_knows_spm_only_is_never_told_psm(name: str) -> None:
+    assert modes(recipe_for(name, spm_rate=0.0), 50) == {"spm": 50}
+
+
+def test_modes_come_at_their_rates() -> None:
+    found = modes(recipe_for("starcoder", fim_rate=0.7, spm_rate=0.25), 4000)
+    assert 1110 < found["ltr"] < 1290
+    assert 640 < found["spm"] < 760
+    assert 2000 < found["psm"] < 2200
+
+
+def modes(recipe: Recipe, count: int) -> dict[str, int]:
+    rng = random.Random(0)
+    found: dict[str, int] = {}
+    for _ in range(count):
+        example = make_example("ab\ncd\n", recipe=recipe, rng=rng, path="a", ends_document=True)
+        found[example.mode] = found.get(example.mode, 0) + 1
+    return found
+
+
+@pytest.mark.parametrize("name", list(FAMILIES))
+def test_the_trained_prompt_is_the_served_prompt(name: str) -> None:
+    recipe = recipe_for(name)
+    for order in FAMILIES[name].orders:
+        example = one(hole(order), recipe)
+        prompt = infill_prompt(
+            "AB",
+            "E",
+            tokenizer=recipe.tokenizer,
+            format=format_of(recipe),
+            max_tokens=128,
+            order=order,
+        )
+        assert example.ids == [*prompt, *recipe.tokenizer.encode("CD"), example.ids[-1]]
+
+
+def test_the_first_order_of_a_family_is_the_one_that_is_served() -> None:
+    recipe = recipe_for("mellum")
+    prompt = infill_prompt(
+        "AB", "E", tokenizer=recipe.tokenizer, format=format_of(recipe), max_tokens=99
+    )
+    assert recipe.tokenizer.decode(prompt) == "<fim_suffix>E<fim_prefix>AB<fim_middle>"
+
+
+@given(st.integers(0, 80), st.integers(0, 80), st.integers(3, 60))
+@settings(max_examples=60)
+def test_a_served_prompt_fits_and_keeps_what_is_next_to_the_hole(
+    before: int, after: int, most: int
+) -> None:
+    recipe = RECIPES.setdefault("starcoder", recipe_for("starcoder", max_seq_len=400))
+    prompt = infill_prompt(
+        "p" * before,
+        "s" * after,
+        tokenizer=recipe.tokenizer,
+        format=format_of(recipe),
+        max_tokens=most,
+    )
+    assert len(prompt) == min(most, before + after + 3)
+
+
+def joint_recipe() -> Recipe:
+    """Return a Code Llama whose tokenizer merges `ab`."""
+    tokenizer = byte_tokenizer(FAMILIES["codellama"])
+    description = json.loads(tokenizer_text(tokenizer))
+    description["model"]["vocab"]["ab"] = 600
+    description["model"]["merges"] = [["a", "b"]]
+    merged = CodeTokenizer(description, "<eos>")
+    format = find_format(merged, Path("nowhere"), Config(family="codellama"))
+    return replace(recipe_for("codellama"), tokenizer=merged, format=format, loss_on="middle")
+
+
+def tokenizer_text(tokenizer: CodeTokenizer) -> str:
+    text: str = tokenizer._decoder.to_str()
+    return text
+
+
+def test_code_llama_encodes_prefix_and_middle_as_one_text() -> None:
+    recipe = joint_recipe()
+    cut = hole("spm_v2", 2, 4, "xabyz")  # the cut falls between a and b
+    example = one(cut, recipe)
+    texts = [recipe.tokenizer.token_text(token) for token in example.ids]
+    assert texts == ["<s>", "▁<PRE>", "▁<SUF>", "z", "▁<MID>", "x", "ab", "y", "▁<EOT>"]
+    learned = [t for t, label in zip(texts, example.labels, strict=True) if label != IGNORE_INDEX]
+    assert learned == ["ab", "y", "▁<EOT>"]
+
+
+def test_other_families_encode_prefix_and_middle_apart() -> None:
+    recipe = joint_recipe()
+    example = one(hole("psm", 2, 4, "xabyz"), recipe)
+    texts = [recipe.tokenizer.token_text(token) for token in example.ids]
+    assert texts == ["<s>", "▁<PRE>", "x", "a", "▁<SUF>", "z", "▁<MID>", "b", "y", "▁<EOT>"]
+
+
+@pytest.mark.parametrize("name", list(FAMILIES))
+def test_a_whole_prompt_is_read_back_from_the_tokens(name: str) -> None:
+    recipe = recipe_for(name)
+    for order in FAMILIES[name].orders:
+        example = one(hole(order), recipe)
+        assert has_whole_prompt(example, recipe)
+        assert not has_whole_prompt(replace(example, ids=example.ids[:-1]), recipe)
+        assert not has_whole_prompt(replace(example, ids=example.ids[1:]), recipe)
+
+
+def test_a_prompt_that_lost_its_far_end_is_not_whole() -> None:
+    recipe = recipe_for("starcoder", max_seq_len=40)
+    example = one(hole("psm", 50, 56, "p" * 50 + "MIDDLE" + "s" * 50), recipe)
+    assert not has_whole_prompt(example, recipe)
+
+
+def test_text_without_a_hole_has_no_prompt() -> None:
+    recipe = recipe_for("starcoder", fim_rate=0.0)
+    example = make_example("ab", recipe=recipe, rng=random.Random(0), path="a", ends_document=True)
+    assert not has_whole_prompt(example, recipe)

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import pytest
+
+from codetune_ui.core.config import Config
+from codetune_ui.core.models import STARCODERBASE_1B
+from codetune_ui.core.plan import guess_tokens_per_s, make_plan
+from codetune_ui.core.presets import preset
+
+
+def test_the_plan_multiplies_rows_tokens_and_steps() -> None:
+    config = Config(micro_batch_rows=4, global_batch_rows=16, max_seq_len=2048, max_steps=2000)
+    plan = make_plan(config, train_tokens=32_768_000, shape=STARCODERBASE_1B, tokens_per_s=28_700)
+    assert plan.tokens_per_step == 32_768
+    assert plan.total_tokens == 65_536_000
+    assert plan.epochs == 2.0
+    assert plan.sentence() == (
+        "4 rows × 4 passes = 16 rows = 32,768 tokens per step"
+        " · 2,000 steps · about 38 min · 6.9 GiB"
+    )
+
+
+def test_what_is_not_known_is_left_out_of_the_sentence() -> None:
+    plan = make_plan(Config(max_steps=1), train_tokens=None, shape=None, tokens_per_s=None)
+    assert plan.epochs is None
+    assert plan.sentence() == "4 rows × 4 passes = 16 rows = 32,768 tokens per step · 1 step"
+
+
+def test_the_first_guess_of_the_speed_is_of_the_right_size() -> None:
+    guess = guess_tokens_per_s(STARCODERBASE_1B, preset("guide"), card="NVIDIA H200", cores=16)
+    assert guess == pytest.approx(32_686, rel=0.3)  # measured with these settings
+
+
+def test_without_a_card_the_cores_decide() -> None:
+    two, eight = (
+        guess_tokens_per_s(STARCODERBASE_1B, preset("guide"), card=None, cores=cores)
+        for cores in (2, 8)
+    )
+    assert eight == pytest.approx(4 * two)
+
+
+def test_one_row_is_a_row() -> None:
+    config = Config(micro_batch_rows=1, global_batch_rows=1, max_seq_len=512, max_steps=2)
+    plan = make_plan(config, train_tokens=None, shape=None, tokens_per_s=None)
+    assert plan.sentence() == "1 row = 512 tokens per step · 2 steps"
