@@ -1,0 +1,102 @@
+"""Following a run to its end, as one more reader of its folder."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from codetune_ui.core.errors import RunError
+from codetune_ui.runs.events import Event, read_events
+from codetune_ui.runs.process import kill_worker, launch, request_stop
+from codetune_ui.runs.state import State
+from codetune_ui.runs.store import Run
+
+POLL_S = 0.2
+REFUSED = 2  # a worker's exit status when it said why in one sentence
+
+
+def work(run: Run, job: str, say: Callable[[str], None]) -> State:
+    """Start a worker, say what it does, and return the state it ends in.
+
+    Raises `RunError` with the worker's own words when it refused the input before its first step.
+    """
+    path = run.events_path
+    told = path.stat().st_size if path.exists() else 0  # by an earlier attempt
+    with stopping_on_interrupt(run, say):
+        worker = launch(run, job)
+        for line in filter(None, map(describe, follow(run, told))):
+            say(line)
+        code = worker.wait()
+    status = run.status()
+    if code == REFUSED and status.step == 0:
+        raise RunError(status.message, status.hint)
+    return run.state()
+
+
+def follow(run: Run, offset: int = 0) -> Iterator[Event]:
+    """Yield the events from a byte offset on until the worker has let go of the run."""
+    while True:
+        alive = run.alive()  # before the reading, so that the last events are not missed
+        found, offset = read_events(run.events_path, offset)
+        yield from found
+        if not alive:
+            return
+        time.sleep(POLL_S)
+
+
+@contextmanager
+def stopping_on_interrupt(run: Run, say: Callable[[str], None]) -> Iterator[None]:
+    """Turn Ctrl-C into a wish to stop and save, and a second one into an end at once."""
+
+    def on_interrupt(*_: object) -> None:
+        if run.stop_path.exists():
+            say("Ending it at once.")
+            kill_worker(run)
+        else:
+            say("Stopping after this step, and saving. Press Ctrl-C again to end it at once.")
+            request_stop(run)
+
+    previous = signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def describe(event: Event) -> str:
+    """Return an event as one line for a terminal; empty for those that say nothing new there.
+
+    >>> describe({"kind": "train", "step": 20, "loss": 1.5, "tokens_per_s": 1234.5})
+    'step 20 · loss 1.500 · 1,234 tokens/s'
+    """
+    match event["kind"]:
+        case "log" if event.get("level") == "error":
+            return ""  # the last word, which the status has too
+        case "phase" | "log":
+            return str(event.get("message") or event.get("phase") or "")
+        case "scan":
+            kept, dropped = event.get("kept", 0), event.get("dropped", 0)
+            return f"{event.get('found', 0):,} found · {kept:,} kept · {dropped:,} dropped"
+        case "plan":
+            return (
+                f"{event.get('total_steps', 0):,} steps of {event.get('tokens_per_step', 0):,} "
+                f"tokens · {event.get('family')} · {event.get('quant')} on {event.get('device')}"
+            )
+        case "train":
+            speed = event.get("tokens_per_s") or 0
+            return f"step {event['step']:,} · loss {_figure(event, 'loss')} · {speed:,.0f} tokens/s"
+        case "eval":
+            return f"step {event['step']:,} · held-out loss {_figure(event, 'val_loss')}"
+        case "checkpoint":
+            return f"step {event['step']:,} · checkpoint saved"
+        case "resume":
+            return f"going on after step {event['step']:,}"
+        case _:
+            return ""
+
+
+def _figure(event: Event, name: str) -> str:
+    value = event.get(name)
+    return "not a number" if value is None else f"{value:.3f}"

@@ -1,0 +1,116 @@
+"""The command line's two uses of the completion server: one hole filled, or a server kept open."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from codetune_ui.core.completion import BASE, Chunk, adapter_model
+from codetune_ui.core.config import Config
+from codetune_ui.core.errors import ConfigError, MachineError, ModelError, RunError, SourceError
+from codetune_ui.core.inputs import local_model
+from codetune_ui.runs.client import (
+    MODULE,
+    CompletionClient,
+    ensure_server,
+    server_state,
+    stop_server,
+)
+from codetune_ui.runs.process import run_in_foreground
+from codetune_ui.runs.store import Home, with_whole_paths
+
+POLL_S = 0.1
+
+
+def infill(
+    home: Home,
+    config: Config,
+    run: str | None,
+    prefix: str,
+    suffix: str,
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """Return what base and adapter write into a hole; a server started for it is ended again."""
+    before = server_state(home)
+    if before is None:
+        say("Loading the model.")
+    client = ensure_server(home, config)
+    try:
+        prompt_tokens, base = _ask(client, BASE, prefix, suffix)
+        adapter = _ask(client, adapter_model(run), prefix, suffix)[1] if run else None
+    finally:
+        if before is None or before.pid != client.state.pid:
+            stop_server(home)
+    return {"prompt_tokens": prompt_tokens, "base": base, "adapter": adapter}
+
+
+def _ask(
+    client: CompletionClient, model: str, prefix: str, suffix: str
+) -> tuple[int, dict[str, Any]]:
+    chunks: list[Chunk] = list(client.complete(prefix, suffix, model=model))
+    timings = chunks[-1].timings if chunks else None
+    if timings is None:
+        raise ModelError("The model server broke off its answer.", "Try again.")
+    answer = {
+        "text": "".join(chunk.text for chunk in chunks),
+        "tokens": timings.tokens,
+        "ms_first_token": timings.ms_first_token,
+        "ms_total": timings.ms_total,
+    }
+    return timings.prompt_tokens, answer
+
+
+def serve_in_foreground(
+    home: Home, config: Config, run: str | None, port: int, tell: Callable[[str, str], None]
+) -> int:
+    """Run a server in this terminal until it ends; call `tell(url, token)` once it can answer.
+
+    Returns 0, or 2 when it could not begin and has said why, 1 when it broke down. Raises
+    `MachineError` when there is a server already.
+    """
+    running = server_state(home)
+    if running is not None:
+        raise MachineError(
+            f"A model server answers on port {running.port} already.",
+            "Use that one, or free the model in the page's playground first.",
+        )
+    command = [sys.executable, "-m", MODULE, "--port", str(port), "--home", str(home.path)]
+    command += ["--idle-minutes", "0"]  # an editor may be silent for hours
+    command += ["--run", run] if run else ["--model", config.base_model]
+
+    def announce(process: subprocess.Popen[bytes]) -> None:
+        while process.poll() is None:
+            state = server_state(home)
+            if state is not None and (CompletionClient(state).health() or {}).get("status") == "ok":
+                return tell(f"http://127.0.0.1:{state.port}", state.token)
+            time.sleep(POLL_S)
+        return None
+
+    code = run_in_foreground(command, home=home.path, meanwhile=announce)
+    return {0: 0, 2: 2, 3: 2}.get(code, 1)
+
+
+def served(home: Home, run: str | None, model: str | None) -> Config:
+    """Return the settings of what is to answer: a run's base and adapter, or a model alone."""
+    if (run is None) == (model is None):
+        raise ConfigError("Say what shall answer.", "Give either --run RUN or --model M.")
+    if run is None:
+        config = with_whole_paths(Config.from_dict({"base_model": model}))
+        local_model(config)
+        return config
+    found = home.run(run)
+    if not found.adapter_dir.is_dir():
+        raise RunError(f"'{run}' has no adapter yet.", "Train it to its end, or stop and save it.")
+    return found.config()
+
+
+def read_text(path: Path) -> str:
+    """Return a file as it is, CRLF and all; raise `SourceError` when it is no text."""
+    try:
+        return path.read_bytes().decode("utf-8")
+    except (OSError, ValueError) as error:
+        raise SourceError(f"The file '{path}' cannot be read as text.", "Check it.") from error
