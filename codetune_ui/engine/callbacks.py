@@ -1,0 +1,184 @@
+"""What happens between two steps: figures become events, wishes to stop are heard, NaN ends it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import (
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+
+from codetune_ui.core.errors import RunError
+from codetune_ui.engine.hardware import Device, memory_gib
+from codetune_ui.engine.report import Reporter, StopWish
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was seen since the last look: mean loss per target token, tokens and seconds."""
+
+    loss: float
+    tokens: int
+    seconds: float
+
+    @property
+    def tokens_per_s(self) -> float:
+        """Tokens of code per second of training."""
+        return self.tokens / self.seconds if self.seconds > 0 else 0.0
+
+
+class Meter:
+    """Adds up loss, tokens and time; evaluations and saves do not count as training time."""
+
+    def __init__(self, tokens: int = 0) -> None:
+        self.total_tokens = tokens
+        self.total_seconds = 0.0
+        self.own_tokens = 0
+        self._nll: torch.Tensor | float = 0.0
+        self._targets: torch.Tensor | float = 0.0
+        self._tokens = 0
+        self._seconds = 0.0
+        self._since: float | None = None
+
+    def add_loss(self, nll: torch.Tensor, targets: torch.Tensor) -> None:
+        """Add one pass: the summed loss and the count of its target tokens, left on the device."""
+        self._nll = self._nll + nll.detach()
+        self._targets = self._targets + targets
+
+    def add_tokens(self, tokens: int) -> None:
+        """Add the tokens of one pass."""
+        self._tokens += tokens
+        self.total_tokens += tokens
+        self.own_tokens += tokens
+
+    def run(self) -> None:
+        """Let the clock run."""
+        if self._since is None:
+            self._since = time.monotonic()
+
+    def pause(self) -> None:
+        """Stop the clock, for an evaluation or a save."""
+        if self._since is not None:
+            spent = time.monotonic() - self._since
+            self._seconds += spent
+            self.total_seconds += spent
+            self._since = None
+
+    def finite(self) -> torch.Tensor:
+        """Return a truth value on the device: whether the loss is a number so far."""
+        return torch.isfinite(torch.as_tensor(self._nll))
+
+    def read(self) -> Reading:
+        """Return what was added since the last reading, and begin anew."""
+        self.pause()
+        reading = Reading(
+            float(self._nll) / max(1.0, float(self._targets)), self._tokens, self._seconds
+        )
+        self._nll = self._targets = 0.0
+        self._tokens, self._seconds = 0, 0.0
+        self.run()
+        return reading
+
+
+class Narrator(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
+    """Writes the figures of the Trainer as events."""
+
+    def __init__(
+        self,
+        reporter: Reporter,
+        device: Device,
+        rows_per_step: int,
+        rows_per_epoch: Callable[[], int | None],
+    ) -> None:
+        self._rows_per_epoch = rows_per_epoch  # None until the producer has been through once
+        self._reporter = reporter
+        self._device = device
+        self._rows_per_step = rows_per_step
+
+    def on_step_end(self, _args: Any, state: TrainerState, _control: Any, **_: Any) -> None:
+        """Note the step."""
+        self._reporter.step(state.global_step)
+
+    def on_log(
+        self,
+        _args: Any,
+        state: TrainerState,
+        _control: Any,
+        logs: dict[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
+        """Write a `train` or an `eval` event."""
+        logs = logs or {}
+        if "loss" in logs:
+            self._reporter.event("train", step=state.global_step, **self._figures(logs, state))
+        if "eval_loss" in logs:
+            self._reporter.event("eval", step=state.global_step, val_loss=logs["eval_loss"])
+
+    def _figures(self, logs: dict[str, Any], state: TrainerState) -> dict[str, Any]:
+        rows, in_epoch = state.global_step * self._rows_per_step, self._rows_per_epoch()
+        return {
+            "loss": logs["loss"],
+            "lr": logs.get("learning_rate"),
+            "grad_norm": logs.get("grad_norm"),
+            "tokens_per_s": round(logs["tokens_per_s"], 1),
+            "memory_gib": round(memory_gib(self._device), 3),
+            "epoch": round(rows / in_epoch, 4) if in_epoch else None,
+            "tokens": logs["tokens"],
+        }
+
+
+class Stopper(TrainerCallback):  # type: ignore[misc]
+    """Ends the training after the step in which somebody asked for it."""
+
+    def __init__(self, stop: StopWish, reporter: Reporter) -> None:
+        self._stop = stop
+        self._reporter = reporter
+
+    def on_step_end(
+        self, _args: Any, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> TrainerControl:
+        """Stop, and save unless the wish is to discard."""
+        wish = self._stop()
+        if wish and not control.should_training_stop:
+            self._reporter.phase("Stopping", f"Stopping after step {state.global_step}.")
+            control.should_training_stop = True
+            control.should_evaluate = False  # who stops does not want to wait for figures
+            control.should_log = True
+            control.should_save = wish == "save"
+        return control
+
+
+class Guard(TrainerCallback):  # type: ignore[misc]
+    """Ends the training before a loss or gradient that is not a number reaches the weights."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+
+    def on_pre_optimizer_step(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        _control: Any,
+        model: Any = None,
+        **_: Any,
+    ) -> None:
+        """Raise `RunError` when loss or gradient is NaN or infinite; one look per step."""
+        fine = self._meter.finite()
+        if not args.fp16:  # with fp16 an infinite gradient is ordinary: its scaler skips the step
+            gradients = [p.grad for p in model.parameters() if p.grad is not None]
+            fine = fine & torch.isfinite(torch.nn.utils.get_total_norm(gradients))
+        if bool(fine):
+            return
+        what = "The loss" if not bool(self._meter.finite()) else "The gradient"
+        raise RunError(
+            f"{what} is not a number at step {state.global_step + 1}.",
+            f"Lower the learning rate (it is {args.learning_rate:g}) and start again; "
+            "the last checkpoint is from before.",
+        )

@@ -1,0 +1,228 @@
+"""Checkpoints that are whole or not there, and the adapter at the end.
+
+checkpoints/.tmp-…/          written here, every file synced
+    MANIFEST.json            last: step, hashes of settings and base, size and SHA-256 of each file
+checkpoints/step_000200/     the same folder, renamed; it counts only while its manifest verifies
+adapter/                     a plain PEFT adapter, written beside and renamed
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from codetune_ui.core.errors import MachineError, RunError
+from codetune_ui.runs.files import read_json
+from codetune_ui.runs.store import Run
+
+MANIFEST = "MANIFEST.json"
+WEIGHTS = "adapter_model.safetensors"
+# Without one of these the Trainer resumes without a word, and differently.
+REQUIRED = (
+    WEIGHTS,
+    "adapter_config.json",
+    "optimizer.pt",
+    "scheduler.pt",
+    "rng_state.pth",
+    "trainer_state.json",
+)
+
+
+def config_hash(run: Run) -> str:
+    """Return the SHA-256 of the run's settings, in a fixed order."""
+    text = json.dumps(run.config().to_dict(), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def scratch_folder(run: Run) -> Path:
+    """Make an empty folder beside the checkpoints, to be committed by a rename."""
+    path = run.checkpoints_dir / f".tmp-{uuid.uuid4().hex[:8]}"
+    path.mkdir(parents=True)
+    return path
+
+
+def clear_scratch(run: Run) -> None:
+    """Remove what a killed worker left half written."""
+    for path in [*run.checkpoints_dir.glob(".tmp-*"), *run.path.glob(".adapter-*")]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def commit(run: Run, scratch: Path, step: int, **facts: Any) -> Path:
+    """Seal a written folder with its manifest, give it its name, and return it.
+
+    facts: more fields of the manifest (loss, versions).
+    """
+    manifest = {
+        "step": step,
+        "config": config_hash(run),
+        **facts,
+        "files": {path.name: _fingerprint(path) for path in sorted(scratch.iterdir())},
+    }
+    _write_synced(scratch / MANIFEST, json.dumps(manifest, indent=2))
+    _sync_folder(scratch)
+    target = run.checkpoints_dir / f"step_{step:06d}"
+    _replace_folder(scratch, target)
+    return target
+
+
+def checkpoints(run: Run) -> list[Path]:
+    """Return all checkpoints, the oldest first, good or not."""
+    found = [p for p in run.checkpoints_dir.glob("step_*") if re.fullmatch(r"step_\d+", p.name)]
+    return sorted(found, key=step_of)
+
+
+def step_of(checkpoint: Path) -> int:
+    """Return the step that a checkpoint's name says.
+
+    >>> step_of(Path("checkpoints/step_000200"))
+    200
+    """
+    return int(checkpoint.name.removeprefix("step_"))
+
+
+def newest_good(run: Run) -> tuple[Path | None, list[str]]:
+    """Return the newest checkpoint that verifies, and why each newer one was passed over."""
+    passed_over: list[str] = []
+    wanted = config_hash(run)
+    for path in reversed(checkpoints(run)):
+        problem = what_is_wrong(path, wanted)
+        if not problem:
+            return path, passed_over
+        passed_over.append(f"Checkpoint {path.name} was passed over: {problem}.")
+    return None, passed_over
+
+
+def what_is_wrong(checkpoint: Path, wanted_config: str) -> str:
+    """Say why a checkpoint cannot be resumed from; empty when it can."""
+    manifest = read_json(checkpoint / MANIFEST)
+    if manifest is None:
+        return "its manifest is missing"
+    files: Mapping[str, Mapping[str, Any]] = manifest.get("files", {})
+    missing = [name for name in REQUIRED if name not in files]
+    if missing:
+        return f"it has no {missing[0]}"
+    for name, about in files.items():
+        path = checkpoint / name
+        if not path.is_file():
+            return f"{name} is missing"
+        if path.stat().st_size != about["bytes"]:
+            return f"{name} is cut short"
+        if _sha256(path) != about["sha256"]:
+            return f"{name} is damaged"
+    return "" if manifest.get("config") == wanted_config else "its settings are not the run's"
+
+
+def rotate(run: Run, current: Path, keep: int) -> None:
+    """Delete all but the last `keep` checkpoints up to the current one.
+
+    Newer ones are leftovers that a resume passed over: the run has another future now.
+    """
+    every = checkpoints(run)
+    upto = [path for path in every if step_of(path) <= step_of(current)]
+    kept = set(upto[-keep:])
+    for path in every:
+        if path not in kept:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def size_bytes(folder: Path) -> int:
+    """Return what the files of a checkpoint take on disk."""
+    return sum(path.stat().st_size for path in folder.iterdir())
+
+
+def check_space(run: Run, needed: int) -> None:
+    """Raise `MachineError` when the disk cannot take another `needed` bytes."""
+    free = shutil.disk_usage(run.path).free
+    if free < needed:
+        raise MachineError(
+            f"The disk is full: saving needs {needed >> 20:,} MiB, and {free >> 20:,} are free.",
+            "Free some space, then resume the run: its last checkpoint is whole.",
+        )
+
+
+def save_adapter(model: Any, folder: Path) -> None:
+    """Write the weights and settings of the adapter as PEFT reads them.
+
+    Raises `RunError` when a weight is not a finite number: such an adapter is never written.
+    """
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad and not bool(torch.isfinite(parameter).all()):
+            raise RunError(
+                f"The adapter holds values that are not numbers ({name}).",
+                "Lower the learning rate and start again.",
+            )
+    # The embeddings are never trained here; "auto" would ask the network about the base.
+    model.save_pretrained(folder, save_embedding_layers=False)
+    (folder / WEIGHTS).chmod(0o644)  # safetensors writes for the owner alone
+    (folder / "README.md").unlink(missing_ok=True)  # PEFT's card is an empty form
+
+
+def load_adapter(model: Any, checkpoint: Path) -> None:
+    """Put the weights of a checkpoint into the adapter that the model has."""
+    from peft import set_peft_model_state_dict
+    from safetensors.torch import load_file
+
+    outcome = set_peft_model_state_dict(model, load_file(checkpoint / WEIGHTS))
+    if outcome.unexpected_keys:
+        raise RunError(
+            f"The checkpoint {checkpoint.name} belongs to another model.", "Start a new run."
+        )
+
+
+def publish_adapter(model: Any, run: Run) -> Path:
+    """Write `adapter/` whole: beside first, then renamed."""
+    scratch = run.path / f".adapter-{uuid.uuid4().hex[:8]}"
+    scratch.mkdir()
+    save_adapter(model, scratch)
+    for path in scratch.iterdir():
+        _sync(path)
+    _sync_folder(scratch)
+    _replace_folder(scratch, run.adapter_dir)
+    return run.adapter_dir
+
+
+def _replace_folder(scratch: Path, target: Path) -> None:
+    if target.exists():  # a folder is never renamed over a full one
+        old = target.with_name(f".tmp-{uuid.uuid4().hex[:8]}")
+        target.rename(old)
+        shutil.rmtree(old, ignore_errors=True)
+    scratch.rename(target)
+    _sync_folder(target.parent)
+
+
+def _fingerprint(path: Path) -> dict[str, Any]:
+    _sync(path)
+    return {"bytes": path.stat().st_size, "sha256": _sha256(path)}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write_synced(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+    _sync(path)
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    if os.name == "posix":  # elsewhere a folder cannot be opened, and need not be
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,143 @@
+"""Who is served next: one answer at a time, a short queue, and an ear for those who left."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from codetune_ui.core.completion import Ask, Chunk, adapter_model, run_of
+from codetune_ui.core.config import Config
+from codetune_ui.core.errors import CodeTuneError, MachineError, ModelError
+from codetune_ui.core.families import FimFormat, find_format
+from codetune_ui.runs.store import Home, Run
+
+if TYPE_CHECKING:
+    from codetune_ui.engine.generate import Completer
+
+Put = Callable[["Chunk | Exception | None"], None]
+
+QUEUE = 4  # who comes later is told to try again
+
+
+class Desk:
+    """The one model of this process and those who wait for it."""
+
+    def __init__(self, home: Home, config: Config) -> None:
+        self.home = home
+        self.config = config
+        self.completer: Completer | None = None  # None while it loads
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="generate")
+        self._waiting: set[threading.Event] = set()
+        self._last = time.monotonic()
+
+    def open(self, completer: Completer) -> None:
+        """Begin to answer."""
+        self.completer = completer
+        self._last = time.monotonic()
+
+    def close(self) -> None:
+        """Stop whatever is being written."""
+        for cancel in list(self._waiting):
+            cancel.set()
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+    def idle_s(self) -> float:
+        """Return how long ago the last answer ended; 0 while one is being written or loaded."""
+        busy = self._waiting or self.completer is None
+        return 0.0 if busy else time.monotonic() - self._last
+
+    def models(self) -> list[str]:
+        """Return the names that can be asked for: the base, and every adapter that fits it."""
+        runs = [run for run in self.home.runs() if self._fits(run) and _has_adapter(run)]
+        return ["base", *(adapter_model(run.name) for run in runs)]
+
+    def find(self, model: str) -> Run | None:
+        """Return the run behind a served name, None for the base; refuse what cannot be served."""
+        name = run_of(model)
+        if name is None:
+            return None
+        run = self.home.run(name)
+        if not _has_adapter(run):
+            raise ModelError(f"'{name}' has no adapter yet.", "Train it first.")
+        if not self._fits(run):
+            raise ModelError(
+                f"The adapter of '{name}' was trained on {run.config().base_model},"
+                f" not on {self.config.base_model}.",
+                "Serve the base it was trained on.",
+            )
+        return run
+
+    def prepare(self, name: str) -> None:
+        """Load a run's adapter now, so that the first who asks need not wait."""
+        run = self.find(adapter_model(name))
+        if run is not None:
+            self._thread.submit(self._load, run).result()
+
+    async def answer(
+        self, ask: Ask, run: Run | None, cancel: threading.Event
+    ) -> AsyncIterator[Chunk]:
+        """Yield an answer's chunks; setting `cancel` ends it after the token it is at.
+
+        Raises `MachineError` when the model is loading still or too many wait.
+        """
+        if self.completer is None:
+            raise MachineError("The model is being loaded.", "Try again in a moment.")
+        if len(self._waiting) > QUEUE:
+            raise MachineError("Too many requests wait for the model.", "Try again in a moment.")
+        self._waiting.add(cancel)
+        queue: asyncio.Queue[Chunk | Exception | None] = asyncio.Queue()
+        try:
+            self._thread.submit(self._write, ask, run, cancel, _putter(queue))
+            while (item := await queue.get()) is not None:
+                if isinstance(item, Exception):
+                    raise item
+                yield item
+        finally:
+            cancel.set()
+            self._waiting.discard(cancel)
+            self._last = time.monotonic()
+
+    def _write(self, ask: Ask, run: Run | None, cancel: threading.Event, put: Put) -> None:
+        """Do the work, in the one thread that touches the model."""
+        try:
+            if self.completer is not None and not cancel.is_set():
+                name, format = (None, None) if run is None else (run.name, self._load(run))
+                for chunk in self.completer.complete(ask, name, cancel, format):
+                    put(chunk)
+            put(None)
+        except Exception as error:  # noqa: BLE001 - it is raised again where it is awaited
+            put(error)
+
+    def _load(self, run: Run) -> FimFormat | None:
+        """Load a run's adapter where that is needed; return the format it was trained with."""
+        assert self.completer is not None
+        self.completer.adapters.load(run.name, run.adapter_dir)
+        return find_format(self.completer.tokenizer, self.completer.folder, run.config())
+
+    def _fits(self, run: Run) -> bool:
+        try:
+            config = run.config()
+        except CodeTuneError:
+            return False
+        mine = self.config
+        return (config.base_model, config.revision) == (mine.base_model, mine.revision)
+
+
+def _has_adapter(run: Run) -> bool:
+    return (run.adapter_dir / "adapter_model.safetensors").is_file()
+
+
+def _putter(queue: asyncio.Queue[Chunk | Exception | None]) -> Put:
+    """Return a way to put into the queue from another thread."""
+    loop = asyncio.get_running_loop()
+
+    def put(item: Chunk | Exception | None) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the server has ended
+            loop.call_soon_threadsafe(queue.put_nowait, item)
+
+    return put

@@ -1,0 +1,213 @@
+"""Models and data sets by name: what lies on this machine first, the network last.
+
+Nothing of a model is ever executed: safetensors and JSON are fetched, no code and no pickle.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from codetune_ui.core.assets import DEMO_MODEL
+from codetune_ui.core.config import DEMO, Config
+from codetune_ui.core.errors import ModelError, SourceError
+from codetune_ui.core.source import Document, Dropped, document_from_row
+
+HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+REACH_S = 10.0  # the hub's own retries take 46 s to say that there is no network
+SMALL_FILES = ["*.json", "*.txt", "*.model"]
+WEIGHT_FILES = ["*.safetensors"]
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+
+
+# --- models
+
+
+def resolve_model(config: Config, *, weights: bool = True) -> Path:
+    """Return the folder of the base model; without `weights`, its tokenizer and config suffice.
+
+    Raises `ModelError` when it is missing, gated, unreachable, or has no safetensors.
+    """
+    name = config.base_model
+    if name == DEMO:
+        return _checked(DEMO_MODEL, "The demo model", weights=weights)
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return _checked(folder, f"The folder '{name}'", weights=weights)
+    if not HUB_ID.fullmatch(name) or name.startswith("."):
+        raise ModelError(
+            f"There is no model folder '{name}'.", "Check the path, or give a Hub id OWNER/NAME."
+        )
+    cached = _cached(name, config.revision, weights=weights)
+    return cached or _download(name, config.revision, weights=weights)
+
+
+def _checked(folder: Path, called: str, *, weights: bool) -> Path:
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"{called} holds no model: config.json is missing.", "Check the path.")
+    if not (folder / "tokenizer.json").is_file():
+        raise ModelError(
+            f"{called} has no tokenizer.json.", "Choose a model that ships a fast tokenizer."
+        )
+    if not weights or any(folder.glob("*.safetensors")):
+        return folder
+    if any(path for pattern in PICKLES for path in folder.glob(pattern)):
+        raise ModelError(
+            f"{called} holds its weights as pickle files, which can run code when loaded.",
+            "Convert them to safetensors, or choose another model.",
+        )
+    raise ModelError(f"{called} holds no weights.", "Add the model's .safetensors files.")
+
+
+def _patterns(weights: bool) -> list[str]:
+    return SMALL_FILES + (WEIGHT_FILES if weights else [])
+
+
+def _cached(name: str, revision: str, *, weights: bool) -> Path | None:
+    """Return a snapshot that was fetched before, if it is complete."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        folder = Path(snapshot_download(name, revision=revision or None, local_files_only=True))
+        _checked(folder, name, weights=weights)
+    except (OSError, ModelError):
+        return None
+    index = folder / "model.safetensors.index.json"
+    if weights and index.is_file():
+        import json
+
+        shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        if any(not (folder / shard).is_file() for shard in shards):
+            return None
+    return folder
+
+
+def _download(name: str, revision: str, *, weights: bool) -> Path:
+    from huggingface_hub import HfApi, snapshot_download
+
+    try:
+        about = HfApi().model_info(name, revision=revision or None, timeout=REACH_S)
+        files = [file.rfilename for file in about.siblings or []]
+        if weights and not any(file.endswith(".safetensors") for file in files):
+            raise ModelError(
+                f"'{name}' has no safetensors on the Hub, only pickle files that can run code.",
+                "Choose another model.",
+            )
+        folder = snapshot_download(
+            name, revision=revision or None, allow_patterns=_patterns(weights)
+        )
+    except _network_errors() as error:
+        raise ModelError(*_why(error, f"The model '{name}'")) from error
+    return _checked(Path(folder), f"The model '{name}'", weights=weights)
+
+
+def _network_errors() -> tuple[type[Exception], ...]:
+    """Return what the Hub's client raises, down to its HTTP library's own errors."""
+    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
+
+    return HTTPError, OSError, ValueError, RuntimeError
+
+
+def _why(error: Exception, called: str) -> tuple[str, str]:
+    """Return one sentence and a way out for what the Hub or the network said."""
+    from huggingface_hub import errors
+
+    if isinstance(error, errors.GatedRepoError):
+        return (
+            f"{called} is gated: its owner asks you to accept its terms first.",
+            "Accept them on its page at huggingface.co, then run 'hf auth login'.",
+        )
+    if isinstance(error, errors.RevisionNotFoundError):
+        return f"{called} has no such revision.", "Leave the revision empty, or correct it."
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return (
+            f"{called} is not on the Hub, or it is private.",
+            "Check the name; for a private one run 'hf auth login'.",
+        )
+    if isinstance(error, errors.HfHubHTTPError):
+        return f"The Hub refused: {_first_line(error)}", "Try again later."
+    if isinstance(error, OSError) and error.errno == 28:
+        return f"The disk is too full for {called}.", "Free some space."
+    return (
+        f"{called} is not on this machine, and the Hub cannot be reached.",
+        "Connect to the network, or give the path of a local folder.",
+    )
+
+
+# --- data sets
+
+
+def hub_documents(
+    config: Config, *, open_rows: Callable[[str, str, str], Any] | None = None
+) -> Iterator[Document | Dropped]:
+    """Stream a Hub dataset's rows as documents; it is read only as far as it is asked.
+
+    `open_rows(name, split, data_dir)` gives an iterable of rows. Raises `SourceError` before the
+    first document when the dataset is unreachable or lacks the column.
+    """
+    name, split = parse_source(config.source)
+    rows = (open_rows or _open)(name, split, config.data_dir)
+    return _documents(rows, name, config)
+
+
+def parse_source(source: str) -> tuple[str, str]:
+    """Return name and split of a Hub source.
+
+    >>> parse_source("hub:owner/name@test"), parse_source("hub:owner/name")
+    (('owner/name', 'test'), ('owner/name', 'train'))
+    """
+    name, _, split = source.removeprefix("hub:").partition("@")
+    if not HUB_ID.fullmatch(name):
+        raise SourceError(f"'{source}' names no Hub dataset.", "Write hub:OWNER/NAME.")
+    return name, split or "train"
+
+
+def _documents(rows: Any, name: str, config: Config) -> Iterator[Document | Dropped]:
+    stream = iter(_readable(rows, name))
+    first = next(stream, None)
+    if first is None:
+        raise SourceError(f"The dataset '{name}' is empty.", "Choose another one.")
+    if config.data_column not in first:
+        raise SourceError(
+            f"The dataset '{name}' has no column '{config.data_column}'.",
+            f"Its columns are: {', '.join(first)}.",
+        )
+    for index, row in enumerate(chain([first], stream)):
+        yield document_from_row(row, index, config)
+
+
+def _readable(rows: Any, name: str) -> Iterator[Mapping[str, Any]]:
+    """Yield rows; what breaks on the way becomes one sentence."""
+
+    try:
+        yield from rows
+    except _network_errors() as error:
+        raise SourceError(
+            f"Reading the dataset '{name}' broke off: {_first_line(error)}", "Try again."
+        ) from error
+
+
+def _open(name: str, split: str, data_dir: str) -> Any:
+    from huggingface_hub import HfApi
+
+    try:
+        HfApi().dataset_info(name, timeout=REACH_S)
+    except _network_errors() as error:
+        raise SourceError(*_why(error, f"The dataset '{name}'")) from error
+    from datasets import disable_progress_bars, load_dataset
+
+    disable_progress_bars()
+    try:
+        return load_dataset(name, data_dir=data_dir or None, split=split, streaming=True)
+    except _network_errors() as error:
+        raise SourceError(
+            f"The dataset '{name}' cannot be opened: {_first_line(error)}",
+            "Check its name, its split (hub:OWNER/NAME@SPLIT) and the folder on the Hub.",
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

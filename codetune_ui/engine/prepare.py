@@ -1,0 +1,227 @@
+"""Documents to rows on disk, ahead of the training; runs in a process of its own, without torch.
+
+dataset/held_out.jsonl   the documents that are never trained on
+dataset/val.rows         a capped sample of them as rows, cut as in epoch 0
+dataset/train.rows       epoch after epoch of rows, until the plan has enough
+dataset/progress.json    how far it is
+dataset/manifest.json    last: the counts and hashes of all this
+
+Started again after a crash, it cuts the same rows anew, checks those on disk, and goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import json
+import math
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from codetune_ui.core import pipeline
+from codetune_ui.core.assets import DEMO_CODE
+from codetune_ui.core.config import Config
+from codetune_ui.core.errors import CodeTuneError, SourceError
+from codetune_ui.core.families import find_format
+from codetune_ui.core.pack import Row, to_words
+from codetune_ui.core.recipe import Recipe, examples_of, rows
+from codetune_ui.core.source import Document, Dropped, is_hub_source, read_source
+from codetune_ui.core.split import Split, choose_split
+from codetune_ui.core.tokens import CodeTokenizer, chars_per_token
+from codetune_ui.engine.producer import Prepared, rows_needed
+from codetune_ui.runs.files import replace_json
+from codetune_ui.runs.store import Run
+
+STREAM_BLOCK = 2000  # documents of a Hub dataset that are split, shuffled and packed together
+SAMPLE = 200  # documents that chars per token and the FIM figures are taken from
+MOST_VAL_ROWS = 256
+
+
+def read_documents(config: Config) -> Iterator[Document | Dropped]:
+    """Yield everything the source holds, kept or dropped with a reason."""
+    if is_hub_source(config.source):
+        from codetune_ui.engine.hub import hub_documents
+
+        return pipeline.collect(hub_documents(config), config)
+    return pipeline.collect(read_source(config, demo_code=DEMO_CODE), config)
+
+
+def val_rows_wanted(config: Config) -> int:
+    """Return how many held-out rows are measured: enough to trust, a small part of the time."""
+    between = config.eval_every * config.global_batch_rows
+    return min(MOST_VAL_ROWS, max(16, between // 4))
+
+
+class Preparation:
+    """Writes one run's dataset folder."""
+
+    def __init__(self, run: Run, model_folder: Path) -> None:
+        self.run = run
+        self.config = run.config()
+        self.tokenizer = CodeTokenizer.from_folder(model_folder)
+        format = find_format(self.tokenizer, model_folder, self.config)
+        self.recipe = Recipe.from_config(self.config, self.tokenizer, format)
+        self.known = Prepared(
+            family=format.family.name if format else "",
+            vocab_size=self.tokenizer.vocab_size,
+            seed=self.config.seed,
+            config=_sha256(json.dumps(self.config.to_dict(), sort_keys=True).encode()),
+            tokenizer=_sha256((model_folder / "tokenizer.json").read_bytes()),
+        )
+
+    def write(self) -> None:
+        """Read, split, cut and write everything the plan needs."""
+        self._note(stage="reading")
+        documents = (d for d in read_documents(self.config) if isinstance(d, Document))
+        size = STREAM_BLOCK if is_hub_source(self.config.source) else None
+        first = list(itertools.islice(documents, size))
+        split = choose_split(first, self.config)
+        train = [document for document in first if not split.holds_out(document)]
+        val = [document for document in first if split.holds_out(document)]
+        self._note(stage="cutting", train_documents=len(train), val_documents=len(val))
+        self._write_held_out(val)
+        self._measure(train, streamed=size is not None)
+        val_rows = self._write_val(val)
+        self._note(stage="ready", val_rows=val_rows)
+        self._write_train(self._epochs(train, self._blocks(documents, split)))
+        self._note(stage="done", train_rows=rows_needed(self.config))
+        replace_json(self.run.dataset_dir / "manifest.json", asdict(self.known))
+
+    def _note(self, **changes: object) -> None:
+        self.known = replace(self.known, **changes)  # type: ignore[arg-type]
+        replace_json(self.run.dataset_dir / "progress.json", asdict(self.known))
+
+    def _blocks(self, documents: Iterator[Document], split: Split) -> Iterator[list[Document]]:
+        """Yield the rest of a stream in blocks, without what falls on the held-out side."""
+        while block := list(itertools.islice(documents, STREAM_BLOCK)):
+            yield [document for document in block if not split.holds_out(document)]
+
+    def _epochs(self, train: list[Document], more: Iterator[list[Document]]) -> Iterator[Row]:
+        """Yield rows without end; the first epoch reads the source only as far as it is asked."""
+        seen = list(train)
+        count = 0
+        for block in itertools.chain([train], more):
+            if block is not train:
+                seen += block
+            for row in rows(block, self.recipe, 0):
+                count += 1
+                yield row
+        if not count:
+            raise SourceError("The code gives not a single row to train on.", "Add more code.")
+        self._note(rows_per_epoch=count, train_documents=len(seen))
+        for epoch in itertools.count(1):
+            yield from rows(seen, self.recipe, epoch)
+
+    def _write_train(self, endless: Iterator[Row]) -> None:
+        path = self.run.dataset_dir / "train.rows"
+        with path.open("r+b" if path.exists() else "w+b", buffering=0) as file:
+            for row in itertools.islice(endless, rows_needed(self.config)):
+                _write_or_compare(file, to_words(row).tobytes())
+            os.fsync(file.fileno())
+
+    def _write_held_out(self, val: Sequence[Document]) -> None:
+        with (self.run.dataset_dir / "held_out.jsonl").open("w", encoding="utf-8") as file:
+            for document in val:
+                line = {
+                    "path": document.path,
+                    "language": document.language,
+                    "text": document.text,
+                }
+                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+    def _write_val(self, val: Sequence[Document]) -> int:
+        chosen = itertools.islice(rows(val, self.recipe, 0), val_rows_wanted(self.config))
+        words = [to_words(row) for row in chosen]
+        if not words:
+            raise SourceError("The held-out code gives not a single row.", "Add more code.")
+        np.concatenate(words).tofile(self.run.dataset_dir / "val.rows")
+        return len(words)
+
+    def _measure(self, train: Sequence[Document], *, streamed: bool) -> None:
+        sample = train[:SAMPLE]
+        found = list(examples_of(sample, self.recipe, 0))
+        holes = [example for example in found if example.mode != "ltr"]
+        whole = [e for e in holes if e.prefix + e.middle + e.suffix == e.source]
+        density = chars_per_token(self.tokenizer, [d.text for d in sample])
+        row_characters = density * self.config.max_seq_len
+        whole_code = sum(len(document.text) for document in train)
+        self.known = replace(
+            self.known,
+            chars_per_token=round(density, 3),
+            # an estimate, until the first pass has been made; of a stream nobody knows the end
+            rows_per_epoch=None if streamed else math.ceil(whole_code / max(row_characters, 1.0)),
+            fim_rate_effective=round(len(holes) / max(1, len(found)), 4),
+            whole_prompt_share=round(len(whole) / len(holes), 4) if holes else 1.0,
+        )
+
+
+def _write_or_compare(file: BinaryIO, words: bytes) -> None:
+    """Append a row, or check that the row which an earlier attempt left here is this one."""
+    place = file.tell()
+    found = file.read(len(words))
+    if found == words:
+        return
+    if len(found) == len(words):
+        raise SourceError(
+            "The code has changed since this run began.",
+            "Start a new run, or put the code back as it was.",
+        )
+    file.seek(place)
+    file.truncate()
+    file.write(words)
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _leave_with_parent() -> None:
+    """End this process when its parent is gone, however it went: its end of the pipe closes."""
+    # Not through sys.stdin: its lock would be held at the interpreter's own shutdown.
+    with contextlib.suppress(OSError):
+        while os.read(0, 1):
+            pass
+    os._exit(0)
+
+
+def main(run_path: str, model_folder: str) -> int:
+    """Prepare a run's dataset; what goes wrong is told through `progress.json`."""
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)  # the worker's to obey; it still needs rows
+    if hasattr(os, "nice"):
+        os.nice(5)  # on two cores it would take half of the training's time
+    run = Run(Path(run_path))
+    try:
+        Preparation(run, Path(model_folder)).write()
+    except CodeTuneError as error:
+        _fail(run, error.message, error.hint)
+        return 2
+    except OSError as error:
+        traceback.print_exc()
+        _fail(run, f"The rows cannot be written: {error.strerror or error}.", "Free some space.")
+        return 1
+    except Exception as error:  # noqa: BLE001 - the last line of defence of this process
+        traceback.print_exc()
+        _fail(run, f"Preparing the data failed: {error}.", "See the log.")
+        return 1
+    return 0
+
+
+def _fail(run: Run, message: str, hint: str) -> None:
+    failed = Prepared(stage="failed", message=message, hint=hint)
+    replace_json(run.dataset_dir / "progress.json", asdict(failed))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2]))

@@ -1,0 +1,90 @@
+"""Rows of tokens from the run's dataset folder, as batches for the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from codetune_ui.core.pack import IGNORE_INDEX, Row, fill_ratio, from_words, position_ids
+
+WORD_BYTES = 4
+
+
+class RowFile(Dataset[Row]):
+    """Rows in a file of words (see `core.pack.to_words`), some of which may not be written yet.
+
+    `wait(rows)` returns when that many rows are on disk, and raises when they never will be.
+    """
+
+    def __init__(
+        self, path: Path, max_seq_len: int, rows: int, *, wait: Callable[[int], None]
+    ) -> None:
+        self._path = path
+        self._row_words = max_seq_len
+        self._rows = rows
+        self._wait = wait
+        self._words: np.ndarray[Any, np.dtype[np.uint32]] = np.zeros((0, max_seq_len), np.uint32)
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def __getitem__(self, index: int) -> Row:
+        """Return one row; wait for it when the producer has not come so far."""
+        if not 0 <= index < self._rows:
+            raise IndexError(index)
+        if index >= len(self._words):
+            self._map(index + 1)
+        return from_words(np.array(self._words[index]))
+
+    def _map(self, wanted: int) -> None:
+        if rows_on_disk(self._path, self._row_words) < wanted:
+            self._wait(wanted)
+        shape = (rows_on_disk(self._path, self._row_words), self._row_words)
+        self._words = np.memmap(self._path, dtype=np.uint32, mode="r", shape=shape)
+
+
+def rows_on_disk(path: Path, max_seq_len: int) -> int:
+    """Return how many whole rows a file holds; a torn last row does not count."""
+    return path.stat().st_size // (max_seq_len * WORD_BYTES) if path.exists() else 0
+
+
+def collate(rows: Sequence[Row], *, flat: bool) -> dict[str, Any]:
+    """Lay rows out for the model, examples apart by position ids alone.
+
+    There is no attention mask: torch's attention sees that positions restart and keeps the
+    examples apart; an all-ones mask would silently join them.
+
+    flat=False   input_ids, labels, position_ids  (rows, tokens)
+    flat=True    the same as (1, rows x tokens), and the borders that flash-attn wants
+    tokens       how many are code, without the padding
+    """
+    positions = torch.from_numpy(np.stack([position_ids(row) for row in rows])).long()
+    labels = torch.from_numpy(np.stack([row.labels for row in rows])).long()
+    labels = labels.masked_fill(positions == 0, IGNORE_INDEX)  # the example before cannot know it
+    batch: dict[str, Any] = {
+        "input_ids": torch.from_numpy(np.stack([row.ids for row in rows])).long(),
+        "labels": labels,
+        "position_ids": positions,
+    }
+    if flat:
+        batch = {name: value.reshape(1, -1) for name, value in batch.items()} | _borders(rows)
+    batch["tokens"] = sum(round(fill_ratio(row) * len(row.ids)) for row in rows)
+    return batch
+
+
+def _borders(rows: Sequence[Row]) -> dict[str, Any]:
+    lengths = [length for row in rows for length in row.seq_lengths]
+    ends = torch.tensor([0, *np.cumsum(lengths)], dtype=torch.int32)
+    # The longest possible, not the longest here: a number that changes recompiles kernels.
+    longest = len(rows[0].ids)
+    return {
+        "cu_seq_lens_q": ends,
+        "cu_seq_lens_k": ends,
+        "max_length_q": longest,
+        "max_length_k": longest,
+    }

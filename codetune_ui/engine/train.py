@@ -1,0 +1,272 @@
+"""One training run: the base in 4 bit, an adapter, transformers' Trainer, and what it lacks.
+
+Repaired here, each in one place: loss per target token over the whole step, rows in their fixed
+order, a capped evaluation, saves that are whole or not there, figures without evaluation time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.nn import functional as F
+from torch.utils.data import Dataset, SequentialSampler
+from transformers import PrinterCallback, Trainer, TrainingArguments, set_seed
+
+from codetune_ui.core.config import Config
+from codetune_ui.core.errors import MachineError
+from codetune_ui.core.pack import IGNORE_INDEX, Row
+from codetune_ui.engine import checkpoint
+from codetune_ui.engine.callbacks import Guard, Meter, Narrator, Stopper
+from codetune_ui.engine.hardware import Hardware
+from codetune_ui.engine.model import Precision
+from codetune_ui.engine.report import Reporter, StopWish
+from codetune_ui.engine.rows import collate
+from codetune_ui.runs.files import read_json
+from codetune_ui.runs.store import Run
+
+SPARE_BYTES = 64 * 2**20  # room beyond the checkpoint itself: logs, the adapter
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where and how a run is trained: its folder, who hears of it, the machine, the formats."""
+
+    run: Run
+    reporter: Reporter
+    stop: StopWish
+    hardware: Hardware
+    precision: Precision
+
+
+def train_adapter(
+    place: Place,
+    model: Any,
+    train_rows: Dataset[Row],
+    val_rows: Dataset[Row],
+    *,
+    resume_from: Path | None,
+    rows_per_epoch: Callable[[], int | None] = lambda: None,
+) -> Meter:
+    """Train the adapter on a `PeftModel` in place, to the end or to a wish to stop.
+
+    Returns the meter with tokens and seconds of this job. Raises `RunError` when loss or gradient
+    is not a number and `MachineError` when memory or disk do not suffice.
+    """
+    config = place.run.config()
+    meter = Meter(tokens=_tokens_before(resume_from))
+    narrator = Narrator(
+        place.reporter, place.hardware.device, config.global_batch_rows, rows_per_epoch
+    )
+    trainer = RowTrainer(
+        place,
+        meter,
+        model=model,
+        args=_arguments(place, config, resumed=resume_from is not None),
+        train_dataset=train_rows,
+        eval_dataset=val_rows,
+        callbacks=[narrator, Stopper(place.stop, place.reporter), Guard(meter)],
+    )
+    try:
+        trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise _out_of_memory(config) from error
+    except RuntimeError as error:
+        if "can't allocate memory" in str(error):  # how torch says it on a CPU
+            raise _out_of_memory(config) from error
+        raise
+    meter.pause()
+    return meter
+
+
+def seed_everything(seed: int) -> None:
+    """Seed every generator; before the adapter is made, whose first weights are drawn."""
+    set_seed(seed)
+
+
+class RowTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
+    """The Trainer on rows that are already shuffled, packed and on disk."""
+
+    def __init__(self, place: Place, meter: Meter, **usual: Any) -> None:
+        self.place = place
+        self.meter = meter
+        self.keep_checkpoints = place.run.config().keep_checkpoints
+        flat = place.precision.attention == "flash_attention_2"
+        super().__init__(
+            data_collator=partial(collate, flat=flat),
+            compute_loss_func=self._token_loss,
+            **usual,
+        )
+        self.remove_callback(PrinterCallback)
+
+    # --- loss
+
+    def _token_loss(
+        self, outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Divide by the target tokens of the whole step, so that accumulation changes nothing."""
+        nll, targets = summed_loss(outputs["logits"], labels)
+        self.meter.add_loss(nll, targets)
+        whole = targets if num_items_in_batch is None else num_items_in_batch
+        return nll / torch.clamp(torch.as_tensor(whole, device=nll.device), min=1)
+
+    def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Count the tokens of a pass, then let the Trainer do it."""
+        self.meter.run()
+        self.meter.add_tokens(inputs.pop("tokens"))
+        return super().training_step(model, inputs, *args, **kwargs)
+
+    # --- rows
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> SequentialSampler:
+        # The rows were shuffled when they were written: row i belongs to a fixed step, and a
+        # resumed run goes on by an offset.
+        return SequentialSampler(train_dataset or self.train_dataset)
+
+    # --- figures
+
+    def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
+        """Replace the mean of means by the mean per target token, and add the throughput."""
+        if "loss" in logs:
+            reading = self.meter.read()
+            logs["loss"] = reading.loss
+            logs["tokens_per_s"] = reading.tokens_per_s
+            logs["tokens"] = self.meter.total_tokens
+        super().log(logs, *args, **kwargs)
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """Return the loss per target token over the held-out rows."""
+        self.meter.pause()
+        metrics = {"eval_loss": self._held_out_loss()}
+        self.log(dict(metrics))
+        told = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        self.control: Any = told
+        return metrics
+
+    def _held_out_loss(self) -> float:
+        rows: Any = self.eval_dataset
+        size = self.args.per_device_eval_batch_size
+        self.model.eval()
+        nll, targets = torch.zeros(()), torch.zeros(())
+        with torch.no_grad():
+            for start in range(0, len(rows), size):
+                chosen = [rows[index] for index in range(start, min(start + size, len(rows)))]
+                inputs = self._prepare_inputs(self.data_collator(chosen))
+                inputs.pop("tokens")
+                labels = inputs.pop("labels")
+                found = summed_loss(self.model(**inputs)["logits"], labels)
+                nll, targets = nll + found[0].cpu(), targets + found[1].cpu()
+        self.model.train()
+        return float(nll / targets.clamp(min=1))
+
+    # --- saves
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Let the Trainer write into a scratch folder; check, seal and rename that."""
+        self.meter.pause()
+        run, step = self.place.run, self.state.global_step
+        checkpoint.check_space(run, self._expected_bytes())
+        scratch = checkpoint.scratch_folder(run)
+        usual, self.args.output_dir = self.args.output_dir, str(scratch)
+        try:
+            super()._save_checkpoint(model, trial)
+        finally:
+            self.args.output_dir = usual
+        written = checkpoint.commit(
+            run, scratch / f"checkpoint-{step}", step, tokens=self.meter.total_tokens
+        )
+        scratch.rmdir()
+        checkpoint.rotate(run, written, self.keep_checkpoints)
+        self.place.reporter.event(
+            "checkpoint", step=step, name=written.name, bytes=checkpoint.size_bytes(written)
+        )
+
+    def _expected_bytes(self) -> int:
+        trained: int = sum(p.numel() for p in self.model.parameters() if p.requires_grad)
+        return trained * 12 + SPARE_BYTES  # fp32 weights and Adam's two moments
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:  # noqa: ARG002
+        folder = Path(output_dir or self.args.output_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        checkpoint.save_adapter(self.model, folder)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        checkpoint.load_adapter(model or self.model, Path(resume_from_checkpoint))
+
+
+def summed_loss(logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the summed cross-entropy of the next tokens, and how many carry loss.
+
+    logits (rows, tokens, vocabulary), labels (rows, tokens) with -100 where none is asked.
+    """
+    targets = F.pad(labels[:, 1:], (0, 1), value=IGNORE_INDEX)
+    nll = F.cross_entropy(
+        logits.float().flatten(0, 1),
+        targets.flatten(),
+        ignore_index=IGNORE_INDEX,
+        reduction="sum",
+    )
+    return nll, (targets != IGNORE_INDEX).sum()
+
+
+def _arguments(place: Place, config: Config, *, resumed: bool) -> TrainingArguments:
+    cuda = place.hardware.device == "cuda"
+    return TrainingArguments(
+        output_dir=str(place.run.checkpoints_dir),
+        max_steps=config.max_steps,
+        per_device_train_batch_size=config.micro_batch_rows,
+        per_device_eval_batch_size=config.micro_batch_rows,
+        gradient_accumulation_steps=config.grad_accum_steps,
+        learning_rate=config.learning_rate,
+        lr_scheduler_type=config.lr_scheduler,
+        warmup_steps=config.warmup_steps,
+        weight_decay=config.weight_decay,
+        max_grad_norm=config.max_grad_norm,
+        optim="adamw_torch_fused",
+        bf16=place.precision.dtype == torch.bfloat16,
+        fp16=place.precision.dtype == torch.float16,
+        use_cpu=not cuda,
+        eval_strategy="steps",
+        eval_steps=config.eval_every,
+        eval_on_start=not resumed,
+        save_strategy="steps",
+        save_steps=config.save_every,
+        logging_strategy="steps",
+        logging_steps=config.log_every,
+        logging_first_step=True,
+        logging_nan_inf_filter=False,  # it logs a diverged loss as 0
+        report_to="none",
+        disable_tqdm=True,
+        seed=config.seed,
+        data_seed=config.seed,
+        remove_unused_columns=False,
+        label_names=["labels"],
+        dataloader_pin_memory=cuda,
+    )
+
+
+def _tokens_before(resume_from: Path | None) -> int:
+    manifest = read_json(resume_from / checkpoint.MANIFEST) if resume_from else None
+    return int((manifest or {}).get("tokens", 0))
+
+
+def _out_of_memory(config: Config) -> MachineError:
+    rows = config.micro_batch_rows
+    ways = []
+    if rows > 1:
+        fewer = next(n for n in range(rows // 2, 0, -1) if config.global_batch_rows % n == 0)
+        ways.append(f"set rows per pass to {fewer} (it trains the same)")
+    if not config.gradient_checkpointing:
+        ways.append("switch gradient checkpointing on")
+    if config.quant == "none":
+        ways.append("set quantisation to nf4")
+    ways.append("shorten the sequence length")
+    sentence = ways[0][0].upper() + ways[0][1:] + "".join(f", or {way}" for way in ways[1:])
+    return MachineError(
+        f"The memory did not suffice for {rows} rows of {config.max_seq_len:,} tokens per pass.",
+        f"{sentence}.",
+    )

@@ -1,0 +1,273 @@
+"""One process per job: `python -m codetune_ui.engine.worker scan|train|resume RUN_DIR`.
+
+The worker holds the run's lock for its whole life and is the one writer of its status, events and
+result. Everything heavy is imported after the first status is on disk.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from codetune_ui.core.errors import CodeTuneError, RunError
+from codetune_ui.engine.report import Reporter, StopRequested, StopWish
+from codetune_ui.runs.events import read_events
+from codetune_ui.runs.files import replace_json
+from codetune_ui.runs.lock import LockHeldError, hold
+from codetune_ui.runs.store import Run, discard_attempt
+
+if TYPE_CHECKING:
+    from codetune_ui.engine.callbacks import Meter
+    from codetune_ui.engine.producer import Prepared, Producer
+    from codetune_ui.engine.rows import RowFile
+    from codetune_ui.engine.train import Place
+
+ERROR_S = 1.5  # a wrong source is told within this, not after ten seconds of imports
+
+
+def main(arguments: list[str]) -> int:
+    """Run one job on one folder; return 0 done or stopped, 1 unexpected, 2 refused."""
+    jobs: dict[str, Callable[[Run, Reporter, StopWish], None]] = {
+        "scan": scan_job,
+        "train": train_job,
+        "resume": train_job,
+    }
+    if len(arguments) != 2 or arguments[0] not in jobs:
+        sys.stderr.write("usage: python -m codetune_ui.engine.worker scan|train|resume RUN_DIR\n")
+        return 2
+    job, run = arguments[0], Run(Path(arguments[1]).resolve())
+    try:
+        with hold(run.lock_path):
+            return _work(job, run, jobs[job])
+    except LockHeldError:
+        sys.stderr.write(f"Another worker holds '{run.name}'.\n")
+        return 2
+
+
+def _work(job: str, run: Run, do: Callable[[Run, Reporter, StopWish], None]) -> int:
+    reporter = Reporter(run, job)
+    stop = StopWish(run)
+    stop.listen()
+    reporter.open()
+    try:
+        do(run, reporter, stop)
+        reporter.state("stopped" if stop() and _cut_short(reporter) else "finished", phase="")
+        code = 0
+    except StopRequested:
+        _after_stop(run, stop)
+        reporter.state("stopped", phase="")
+        code = 0
+    except CodeTuneError as error:
+        _fail(reporter, error.message, error.hint)
+        code = 2
+    except Exception as error:  # noqa: BLE001 - the one place where a job's surprise ends
+        traceback.print_exc()
+        code = _surprise(reporter, error)
+    finally:
+        reporter.close()
+    return code
+
+
+def _cut_short(reporter: Reporter) -> bool:
+    return reporter.status.step < reporter.status.total_steps
+
+
+def _after_stop(run: Run, stop: StopWish) -> None:
+    if stop() == "discard":
+        discard_attempt(run)
+
+
+def _surprise(reporter: Reporter, error: Exception) -> int:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        _fail(reporter, "The disk is full.", "Free some space, then resume the run.")
+        return 2
+    words = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    _fail(reporter, f"It stopped with an unexpected error: {words}", "See the log.")
+    return 1
+
+
+def _fail(reporter: Reporter, message: str, hint: str) -> None:
+    reporter.log(f"{message} {hint}".strip(), "error")
+    reporter.state("failed", phase="", message=message, hint=hint)
+
+
+def scan_job(run: Run, reporter: Reporter, stop: StopWish) -> None:
+    """Read the source and count, without a model in memory."""
+    from codetune_ui.engine.scan import scan
+
+    reporter.phase("Reading the code")
+    scan(run, reporter, stop)
+
+
+def train_job(run: Run, reporter: Reporter, stop: StopWish) -> None:
+    """Prepare, train, and put the adapter in its place; go on where a good checkpoint lies."""
+    from codetune_ui.engine.hub import resolve_model
+    from codetune_ui.engine.producer import Producer
+    from codetune_ui.runs.lease import acquire
+
+    config = run.config()
+    began = time.monotonic()
+    _set_environment()
+    run.result_path.unlink(missing_ok=True)
+    reporter.phase("Looking for the base model")
+    with acquire(run.home, run.name, "training"):
+        folder = resolve_model(config)
+        stop.check()
+        reporter.phase("Reading the code")
+        with Producer(run, folder, stop) as producer:
+            producer.wait_for("cutting", patience_s=ERROR_S)
+            _train(run, reporter, stop, producer, folder, began)
+
+
+def _set_environment() -> None:
+    # Torch and bitsandbytes bring an OpenMP pool each; while one computes, the other must sleep,
+    # not spin: on two cores it is the difference between one and fifty milliseconds a layer.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # A process that sees two GPUs is given torch's DataParallel, which trains wrongly in 4 bit.
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0")
+    os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[0]
+
+
+def _train(
+    run: Run, reporter: Reporter, stop: StopWish, producer: Producer, folder: Path, began: float
+) -> None:
+    # --- imports: ten seconds, while the producer reads
+    from codetune_ui.engine import checkpoint, hardware, model, train
+
+    config = run.config()
+    hardware.set_threads()
+    machine = hardware.find_hardware()
+    place = train.Place(run, reporter, stop, machine, model.choose_precision(config, machine))
+    checkpoint.clear_scratch(run)
+    resume_from = _resume_point(run, reporter)
+    # --- rows
+    producer.wait_for("cutting")
+    reporter.phase("Cutting samples")
+    prepared = producer.wait_for("ready")
+    _tell_plan(place, prepared, folder, resume_from)
+    # --- model
+    reporter.phase("Loading the base model")
+    train.seed_everything(config.seed)  # before the adapter is made: its first weights are drawn
+    base = model.load_base(config, folder, device=machine.device, training=True)
+    tuned = model.attach_adapter(base, config)
+    stop.check()
+    # --- loop
+    first = checkpoint.step_of(resume_from) if resume_from else 0
+    reporter.state("running", step=first, total_steps=config.max_steps)
+    if resume_from:
+        reporter.event("resume", step=first)
+    reporter.phase("Training")
+    meter = train.train_adapter(
+        place,
+        tuned,
+        *_row_files(run, producer, prepared),
+        resume_from=resume_from,
+        rows_per_epoch=producer.rows_per_epoch,
+    )
+    if stop() == "discard":
+        raise StopRequested
+    # --- adapter
+    reporter.phase("Saving the adapter")
+    adapter = checkpoint.publish_adapter(tuned, run)
+    replace_json(run.result_path, _result(place, meter, adapter, time.monotonic() - began))
+
+
+def _resume_point(run: Run, reporter: Reporter) -> Path | None:
+    """Return the checkpoint to go on from, and say which newer ones are no good."""
+    from codetune_ui.engine import checkpoint
+
+    found, passed_over = checkpoint.newest_good(run)
+    for sentence in passed_over:
+        reporter.log(sentence, "warning")
+    if reporter.status.job == "resume" and found is None:
+        raise RunError(f"'{run.name}' has no checkpoint to resume from.", "Start a new run.")
+    return found
+
+
+def _row_files(run: Run, producer: Producer, prepared: Prepared) -> tuple[RowFile, RowFile]:
+    """Open the training rows, which are still being written, and the held-out rows."""
+    from codetune_ui.engine.producer import rows_needed
+    from codetune_ui.engine.rows import RowFile
+
+    config, folder = run.config(), run.dataset_dir
+    length = config.max_seq_len
+    training = RowFile(
+        folder / "train.rows", length, rows_needed(config), wait=producer.wait_for_rows
+    )
+    return training, RowFile(folder / "val.rows", length, prepared.val_rows, wait=_never)
+
+
+def _never(rows: int) -> None:
+    raise RunError(f"The held-out rows are incomplete ({rows} wanted).", "Start a new run.")
+
+
+def _tell_plan(place: Place, prepared: Prepared, folder: Path, resume_from: Path | None) -> None:
+    config, precision = place.run.config(), place.precision
+    for note in precision.notes:
+        place.reporter.log(note, "warning")
+    place.reporter.event(
+        "plan",
+        total_steps=config.max_steps,
+        tokens_per_step=config.tokens_per_step,
+        grad_accum_steps=config.grad_accum_steps,
+        train_rows=config.max_steps * config.global_batch_rows,
+        val_rows=prepared.val_rows,
+        train_documents=prepared.train_documents,
+        val_documents=prepared.val_documents,
+        chars_per_token=prepared.chars_per_token,
+        fim_rate_effective=prepared.fim_rate_effective,
+        whole_prompt_share=prepared.whole_prompt_share,
+        family=prepared.family,
+        quant=precision.quant,
+        compute_dtype=str(precision.dtype).removeprefix("torch."),
+        attention=precision.attention,
+        device=place.hardware.name,
+        estimated_memory_gib=_estimate(place, folder),
+        resumed_from=resume_from.name if resume_from else None,
+    )
+
+
+def _estimate(place: Place, folder: Path) -> float | None:
+    from codetune_ui.core.memory import estimate_memory
+    from codetune_ui.core.models import ModelShape
+    from codetune_ui.runs.files import read_json
+
+    shape = ModelShape.from_hf(read_json(folder / "config.json") or {})
+    config = place.run.config().replace(quant=place.precision.quant)
+    return round(estimate_memory(shape, config).total_gib, 3)
+
+
+def _result(place: Place, meter: Meter, adapter: Path, seconds: float) -> dict[str, Any]:
+    """Return the figures of DESIGN §7; losses are those of the whole run, over all its attempts."""
+    from codetune_ui.engine.hardware import peak_memory_gib
+
+    run = place.run
+    events, _ = read_events(run.events_path)
+    losses = [event["loss"] for event in events if event["kind"] == "train"]
+    val_losses = [event["val_loss"] for event in events if event["kind"] == "eval"]
+    plan = [event for event in events if event["kind"] == "plan"][-1]
+    spent = meter.total_seconds
+    return {
+        "run": run.name,
+        "state": "finished" if not _cut_short(place.reporter) else "stopped",
+        "steps": place.reporter.status.step,
+        "loss_first": losses[0] if losses else None,
+        "loss_last": losses[-1] if losses else None,
+        "val_loss_first": val_losses[0] if val_losses else None,
+        "val_loss_last": val_losses[-1] if val_losses else None,
+        "tokens_per_second": round(meter.own_tokens / spent, 1) if spent else None,
+        "peak_memory_gib": round(peak_memory_gib(place.hardware.device), 3),
+        "estimated_memory_gib": plan["estimated_memory_gib"],
+        "seconds": round(seconds, 1),
+        "adapter": str(adapter),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from codetune_ui.core.completion import Ask, Chunk
+from codetune_ui.core.config import Config
+from codetune_ui.core.errors import ModelError
+from codetune_ui.core.tokens import CodeTokenizer
+from codetune_ui.engine import adapters as adapters_module
+from codetune_ui.engine.generate import Completer, _Writer, choose
+from codetune_ui.runs.store import Home
+from tests.runs.serving import add_trained_run, make_talkative
+
+ASK = Ask("def add(left", "return left\n", max_tokens=12)
+
+
+@pytest.fixture(scope="module")
+def model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_talkative(tiny_model, tmp_path_factory.mktemp("talkative") / "model")
+
+
+@pytest.fixture(scope="module")
+def completer(model: Path) -> Completer:
+    return Completer.load(Config(base_model=str(model)), model)
+
+
+def text_of(chunks: Iterator[Chunk]) -> str:
+    return "".join(chunk.text for chunk in chunks)
+
+
+def run(completer: Completer, ask: Ask, adapter: str | None = None) -> list[Chunk]:
+    return list(completer.complete(ask, adapter, threading.Event()))
+
+
+def test_greedy_decoding_is_what_transformers_generates(completer: Completer, model: Path) -> None:
+    from transformers import AutoModelForCausalLM
+
+    ids, mode = completer.prompt(ASK, completer.format, 12)
+    assert mode == "psm"
+    plain = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
+    whole = plain.generate(torch.tensor([ids]), max_new_tokens=12, do_sample=False, pad_token_id=4)
+    written = [token for token in whole[0, len(ids) :].tolist() if token not in range(7)]
+    expected = completer.tokenizer.decode(written)
+    assert text_of(iter(run(completer, ASK))) == expected
+
+
+def test_the_prompt_is_psm_with_sentinel_ids(completer: Completer) -> None:
+    ids, _ = completer.prompt(Ask("a", "<fim_middle>"), completer.format, 8)
+    assert ids[0] == 1
+    assert ids[-1] == 2
+    assert ids.count(2) == 1  # the text of a sentinel in the code stays text
+    assert ids.count(3) == 1
+
+
+def test_without_a_suffix_the_prefix_is_continued(completer: Completer) -> None:
+    ids, mode = completer.prompt(Ask("a = 1"), completer.format, 8)
+    assert mode == "ltr"
+    assert completer.tokenizer.decode(ids) == "a = 1"
+
+
+def test_the_last_chunk_has_the_figures(completer: Completer) -> None:
+    last = run(completer, ASK)[-1]
+    assert last.finish in ("length", "stop")
+    assert last.timings is not None
+    assert 1 <= last.timings.tokens <= 12
+    assert last.timings.prompt_tokens == len(completer.prompt(ASK, completer.format, 12)[0])
+    assert 0 < last.timings.ms_first_token <= last.timings.ms_total
+
+
+def test_a_seed_repeats_a_sampled_text(completer: Completer) -> None:
+    warm = Ask("x = ", "\n", max_tokens=12, temperature=1.2, top_p=0.9, seed=7)
+    assert text_of(iter(run(completer, warm))) == text_of(iter(run(completer, warm)))
+
+
+def test_a_cancel_ends_the_text_at_the_token_it_is_at(completer: Completer) -> None:
+    cancel = threading.Event()
+    found = []
+    for chunk in completer.complete(Ask("x", "y", max_tokens=100), None, cancel):
+        found.append(chunk)
+        if len(found) == 3:
+            cancel.set()
+    assert found[-1].finish == "cancelled"
+    assert found[-1].tokens < 100
+
+
+def test_an_adapter_is_switched_per_request_and_leaves_the_base_as_it_was(
+    completer: Completer, model: Path, home: Path
+) -> None:
+    trained = add_trained_run(Home(home), model, "amber-otter")
+    before = text_of(iter(run(completer, ASK)))
+    completer.adapters.load("amber-otter", trained.adapter_dir)
+    tuned = text_of(iter(run(completer, ASK, "amber-otter")))
+    assert tuned != before
+    assert text_of(iter(run(completer, ASK))) == before
+    assert text_of(iter(run(completer, ASK, "amber-otter"))) == tuned
+
+
+def test_a_folded_adapter_says_what_pefts_own_path_says(
+    completer: Completer, model: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = Home(home)
+    first = add_trained_run(where, model, "run.one", seed=1)
+    second = add_trained_run(where, model, "run.two", seed=2)
+    monkeypatch.setattr(adapters_module, "FOLD_GIB", 0.0)
+    beside = Completer.load(Config(base_model=str(model)), model)
+    assert completer.adapters.folds
+    assert not beside.adapters.folds
+    for one in (completer, beside):
+        one.adapters.load("run.one", first.adapter_dir)
+        one.adapters.load("run.two", second.adapter_dir)
+    for name in ("run.one", None, "run.two", "run.one"):
+        expected = text_of(iter(run(completer, ASK, name)))
+        assert text_of(iter(run(beside, ASK, name))) == expected
+
+
+def test_a_folder_without_safetensors_is_refused(completer: Completer, tmp_path: Path) -> None:
+    (tmp_path / "adapter_model.bin").write_bytes(b"pickle")
+    with pytest.raises(ModelError, match="'x' has no adapter yet"):
+        completer.adapters.load("x", tmp_path)
+
+
+# --- text as it comes
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tiny_tokenizer: Path) -> CodeTokenizer:
+    return CodeTokenizer.from_folder(tiny_tokenizer)
+
+
+def pieces(writer: _Writer, ids: list[int]) -> list[str]:
+    found = []
+    for token in ids:
+        found.append(writer.add(token))
+        if writer.stopped:
+            break
+    return [*found, writer.rest()]
+
+
+def test_a_character_of_many_tokens_comes_whole(tokenizer: CodeTokenizer) -> None:
+    ids = tokenizer.encode("é→🦦")
+    assert len(ids) == 9
+    found = pieces(_Writer(tokenizer, ()), ids)
+    assert found == ["", "é", "", "", "→", "", "", "", "🦦", ""]
+
+
+def test_half_a_character_at_the_end_is_left_out(tokenizer: CodeTokenizer) -> None:
+    ids = tokenizer.encode("a🦦")[:-1]
+    assert "".join(pieces(_Writer(tokenizer, ()), ids)) == "a"
+
+
+def test_a_stop_string_over_two_tokens_is_never_shown(tokenizer: CodeTokenizer) -> None:
+    writer = _Writer(tokenizer, ("\n\n#",))
+    ids = [*tokenizer.encode("a\n"), *tokenizer.encode("\n"), *tokenizer.encode("# b")]
+    assert "".join(pieces(writer, ids)) == "a"
+    assert writer.stopped
+
+
+def test_what_only_began_like_a_stop_string_is_given_back(tokenizer: CodeTokenizer) -> None:
+    writer = _Writer(tokenizer, ("\n\n#",))
+    assert "".join(pieces(writer, tokenizer.encode("a\n\nb\n"))) == "a\n\nb\n"
+
+
+def test_a_control_token_is_no_text(tokenizer: CodeTokenizer) -> None:
+    assert "".join(pieces(_Writer(tokenizer, ()), [1, *tokenizer.encode("a"), 5])) == "a"
+
+
+def test_top_p_keeps_the_likeliest_only() -> None:
+    logits = torch.tensor([0.0, 5.0, 1.0])
+    rng = torch.Generator().manual_seed(0)
+    assert {choose(logits, 1.0, 0.5, rng) for _ in range(20)} == {1}
+    assert choose(logits, 0.0, 1.0, None) == 1
