@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, settings
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when huggingface_hub is imported
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other in CI
 
 from tests.tiny import build_model, build_tokenizer, write_code
-
 
 # A busy machine is no reason to fail: no deadlines, and the same examples on every CI run.
 settings.register_profile(

@@ -41,7 +41,11 @@ class Timings:
 
     @property
     def tokens_per_s(self) -> float:
-        """Tokens after the first, per second: the rate at which text appears."""
+        """Tokens after the first, per second: the rate at which text appears.
+
+        >>> Timings(prompt_tokens=9, tokens=11, ms_first_token=50.0, ms_total=150.0).tokens_per_s
+        100.0
+        """
         spent = (self.ms_total - self.ms_first_token) / 1000
         return (self.tokens - 1) / spent if spent > 0 and self.tokens > 1 else 0.0
 

@@ -21,7 +21,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "warmup_steps": 6,
         "lora_rank": 16,
         "lora_alpha": 32,
-        "eval_every": 18,
+        "eval_every": 24,
         "save_every": 36,
         "log_every": 1,
         "gradient_checkpointing": False,

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -80,7 +80,7 @@ class Desk:
 
     async def answer(
         self, ask: Ask, run: Run | None, cancel: threading.Event
-    ) -> AsyncIterator[Chunk]:
+    ) -> AsyncGenerator[Chunk, None]:
         """Yield an answer's chunks; setting `cancel` ends it after the token it is at.
 
         Raises `MachineError` when the model is loading still or too many wait.

@@ -138,10 +138,13 @@ class Completer:
             # One token of a small model is too little work to share: a second thread gains a
             # tenth when the other core is idle, and costs ten times as much when it is not.
             torch.set_num_threads(1)
-        while logits is not None and not cancel.is_set():
-            token = choose(logits, ask.temperature, ask.top_p, rng)
-            yield token
-            logits = self._forward(model, [token], cache)
+        try:
+            while logits is not None and not cancel.is_set():
+                token = choose(logits, ask.temperature, ask.top_p, rng)
+                yield token
+                logits = self._forward(model, [token], cache)
+        finally:
+            torch.set_num_threads(self.threads)
 
     @torch.inference_mode()
     def _forward(self, model: Any, ids: list[int], cache: Any) -> Tensor:

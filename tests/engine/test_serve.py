@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import stat
 import subprocess
 import sys
@@ -8,12 +10,14 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
 
 from codetune_ui.core.config import Config
+from codetune_ui.engine.generate import Completer
+from codetune_ui.engine.serve import Life
 from codetune_ui.runs.client import CompletionClient, ServerState, ensure_server, server_state
 from codetune_ui.runs.client import stop_server as stop
 from codetune_ui.runs.store import Home
@@ -272,7 +276,12 @@ def test_a_taken_port_is_one_sentence(served: Served, home: Path) -> None:
     assert "Traceback" not in found.stderr
 
 
-def test_an_idle_server_ends_by_itself(served: Served, home: Path) -> None:
-    found = serve(home, "--model", str(served.model), "--idle-minutes", "0.001")
-    assert found.returncode == 0
-    assert not (home / "server" / "server.json").exists()
+def test_an_idle_server_ends_by_itself(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("codetune_ui.engine.serve.WATCH_S", 0.01)
+    with socket.create_server(("127.0.0.1", 0)) as listener, contextlib.ExitStack() as held:
+        life = Life(Home(home), Config(), "", listener, 0.05, held)
+        assert life.desk.idle_s() == 0.0  # it loads, which is not idle
+        life.desk.open(cast(Completer, object()))
+        life._watch()
+        assert life.server.should_exit
+        life.desk.close()

@@ -5,12 +5,17 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from codetune_ui.core.config import Config
 from codetune_ui.core.errors import MachineError, ModelError
-from codetune_ui.runs.client import CompletionClient, ServerState, ensure_server, server_state
+from codetune_ui.runs.client import (
+    CompletionClient,
+    ServerState,
+    ensure_server,
+    run_server,
+    server_state,
+)
 from codetune_ui.runs.client import stop_server as stop
 from codetune_ui.runs.lock import hold
 from codetune_ui.runs.store import Home
@@ -44,13 +49,11 @@ def test_a_server_serves_one_base_in_one_format() -> None:
     assert not STATE.serves(Config(left_to_right=True))
 
 
-def test_a_server_that_cannot_load_says_why(where: Home) -> None:
-    with pytest.raises(ModelError, match="There is no model folder"):
-        ensure_server(where, Config(base_model="/nowhere/at/all"), wait_s=60)
-    assert server_state(where) is None
+class PressedError(Exception):
+    """Ctrl-C, as a test presses it."""
 
 
-def test_a_server_of_another_base_is_replaced(
+def test_a_server_of_another_base_is_replaced_and_ends_at_ctrl_c(
     where: Home, tiny_model: Path, tmp_path: Path
 ) -> None:
     config = Config(base_model=str(tiny_model))
@@ -67,12 +70,15 @@ def test_a_server_of_another_base_is_replaced(
     with pytest.raises(ModelError, match="This tokenizer has no FIM tokens"):
         ensure_server(where, plain, wait_s=120)
     assert first.health() is None
-    second = ensure_server(where, plain.replace(left_to_right=True), wait_s=120)
-    assert list(second.complete("a = ", "b", max_tokens=3))[-1].mode == "ltr"
 
-    psutil.Process(second.state.pid).kill()
-    with pytest.raises(MachineError, match="went away"):
-        list(second.complete("a", "b"))
+    def use(state: ServerState) -> None:
+        chunks = list(CompletionClient(state).complete("a = ", "b", max_tokens=3))
+        assert chunks[-1].mode == "ltr"
+        raise PressedError
+
+    with pytest.raises(PressedError):
+        run_server(where, plain.replace(left_to_right=True), port=0, ready=use)
+    assert server_state(where) is None
 
 
 def without_fim_tokens(model: Path, folder: Path) -> Path:

@@ -1,0 +1,376 @@
+/* The page's client: one poller, many small subscribers, tabs, theme, keys. No global but CT.
+
+   Scripts in `head` arrive in any order, and a component may be there before them. So the other
+   files push functions of CT to `ctModules`, and components push [name, element, watch] to
+   `ctQueue`; both lists are worked off as soon as what they need is there. */
+(() => {
+  "use strict";
+
+  // ---------- live data ----------
+  // m: [step, loss, lr, grad norm, tokens/s, GiB, epoch, time]   e: [step, held-out loss]
+  // c: steps of checkpoints   r: steps of resumes   log: [time, kind, text]
+  const store = { run: "", seq: 0, m: [], e: [], c: [], r: [], log: [], view: null, card: null };
+  const subscribers = new Map(); // by element: a component mounted again replaces its old self
+  const pages = document.documentElement;
+
+  function publish(delta) {
+    for (const [element, notify] of subscribers) {
+      if (!element.isConnected) {
+        subscribers.delete(element);
+        continue;
+      }
+      try {
+        notify(delta);
+      } catch (error) {
+        console.error(error);
+      }
+    }
+  }
+
+  function subscribe(element, notify) {
+    subscribers.set(element, notify);
+    notify({ ...store, reset: true });
+  }
+
+  // ---------- which run is looked at ----------
+  // "" follows the run that is running (or the newest), "@new" is the form, else a run's name.
+  const wanted = () => sessionStorage.ctRun ?? "";
+  function show(name) {
+    sessionStorage.ctRun = name;
+    forget();
+    return poll();
+  }
+  const newRun = () => show("@new");
+  const shownRun = () => (wanted() === "@new" ? "" : store.run);
+
+  function forget() {
+    Object.assign(store, { run: "", seq: 0, m: [], e: [], c: [], r: [], log: [], view: null });
+  }
+
+  const from = (rows, step) => rows.filter((row) => (row[0] ?? row) < step);
+  function take(delta) {
+    if (delta.reset) forget();
+    // A resumed run repeats the steps after its checkpoint: the older ones are cut away.
+    for (const key of ["m", "e"]) {
+      if (delta[key].length) store[key] = from(store[key], delta[key][0][0]);
+    }
+    for (const step of delta.r) {
+      store.m = from(store.m, step + 1);
+      store.e = from(store.e, step + 1);
+    }
+    for (const key of ["m", "e", "c", "r", "log"]) store[key].push(...delta[key]);
+    Object.assign(store, { run: delta.run, seq: delta.seq, view: delta.view, card: delta.card });
+    Object.assign(store, { gpu: delta.gpu, holder: delta.holder, names: delta.names });
+  }
+
+  let fails = 0;
+  let timer = 0;
+  let asking = null;
+  async function poll() {
+    clearTimeout(timer);
+    asking?.abort(); // an answer for another run than the one wanted now
+    asking = new AbortController();
+    let wait = document.hidden ? 5000 : 1000;
+    try {
+      const name = wanted() === "@new" ? "" : wanted() || store.run;
+      const query = new URLSearchParams({ run: name, since: name === store.run ? store.seq : 0 });
+      const answer = await get(`/ct-api/run?${query}`, asking.signal);
+      fails = 0;
+      if (name && !answer.run) sessionStorage.ctRun = ""; // deleted meanwhile
+      const newer = !wanted() && answer.card && answer.card.name !== answer.run;
+      pages.classList.remove("ct-offline");
+      take(answer);
+      mark();
+      publish(answer);
+      if (newer) {
+        forget(); // another run began: follow it
+        wait = 0;
+      }
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      fails += 1;
+      wait = Math.min(8000, 1000 * 2 ** Math.min(fails, 3));
+      pages.classList.add("ct-offline");
+      mark();
+      publish({ m: [], e: [], c: [], r: [], log: [] });
+    }
+    timer = setTimeout(poll, wait);
+  }
+
+  async function get(url, signal) {
+    const response = await fetch(url, { cache: "no-store", signal });
+    if (!response.ok) throw new Error(`HTTP ${response.status}`);
+    return response.json();
+  }
+
+  const offline = () => pages.classList.contains("ct-offline");
+  const state = () => (offline() ? "offline" : (store.view?.state ?? "none"));
+
+  let seen = "";
+  function mark() {
+    // Everything that only shows or hides is a rule in CSS on these attributes.
+    const form = wanted() === "@new" || !store.run;
+    pages.dataset.view = form ? "form" : "run";
+    pages.dataset.run = state();
+    pages.dataset.can = offline() ? "" : (store.view?.can ?? []).join(" ");
+    document.title = store.card ? `${store.card.title} · CodeTune` : "CodeTune UI";
+    tell("current-run", shownRun());
+    const now = [store.card?.name, store.card?.state, store.holder?.name, store.gpu?.name].join();
+    if (now !== seen && !offline()) click("b-refresh"); // what Start says depends on these
+    seen = now;
+  }
+
+  function tell(id, value) {
+    // Put a value into a hidden text box of Gradio's, as if it were typed.
+    const box = document.querySelector(`#${id} textarea, #${id} input`);
+    if (!box || box.value === value) return;
+    box.value = value;
+    box.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+
+  // ---------- deeds ----------
+  async function post(url, body) {
+    // Return the answer, or null after the person was told why there is none.
+    try {
+      const response = await fetch(url, {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify(body ?? {}),
+      });
+      const answer = await response.json();
+      poll();
+      if (!answer.error) return answer;
+      toast(answer.error);
+    } catch {
+      toast("The app does not answer. Is it still running?");
+    }
+    return null;
+  }
+
+  const act = (name, deed, body) =>
+    post(`/ct-api/runs/${encodeURIComponent(name)}/${deed}`, body);
+
+  function toast(text, kind = "") {
+    for (const old of document.querySelectorAll(".ct-toast")) old.remove();
+    const box = document.createElement("div");
+    box.className = `ct-toast ${kind}`;
+    box.setAttribute("role", "alert");
+    box.textContent = text;
+    host().append(box);
+    setTimeout(() => box.remove(), 8000);
+  }
+
+  function ask(text, yes, value) {
+    // Resolve to true (or to the name typed, when `value` is given); Escape and a click beside
+    // the dialog resolve to "".
+    const dialog = document.createElement("dialog");
+    dialog.className = "ct-ask";
+    const words = document.createElement("p");
+    words.textContent = text;
+    const field = document.createElement("input");
+    field.value = value ?? "";
+    field.hidden = value === undefined;
+    field.setAttribute("aria-label", text);
+    const no = button("Cancel", "btn");
+    const agree = button(yes, value === undefined ? "btn stop" : "btn primary");
+    dialog.append(words, field, no, agree);
+    host().append(dialog);
+    dialog.showModal();
+    return new Promise((resolve) => {
+      const end = (answer) => () => {
+        dialog.remove();
+        resolve(answer());
+      };
+      const yesAnswer = end(() => (value === undefined ? true : field.value.trim()));
+      const noAnswer = end(() => "");
+      no.onclick = noAnswer;
+      agree.onclick = yesAnswer;
+      field.onkeydown = (event) => event.key === "Enter" && yesAnswer();
+      dialog.oncancel = noAnswer;
+      dialog.onclick = (event) => event.target === dialog && noAnswer();
+    });
+  }
+
+  // ---------- small helpers ----------
+  const host = () => document.querySelector(".gradio-container") || document.body;
+  const click = (id) => document.getElementById(id)?.click();
+  const isVisible = (id) => Boolean(document.getElementById(id)?.offsetParent);
+  const go = (tab) => document.querySelector(`#nav [role=tab][data-tab-id="${tab}"]`)?.click();
+  const last = (list) => list[list.length - 1];
+  const column = (rows, index) => rows.map((row) => row[index]);
+  const cssValue = (name) => getComputedStyle(host()).getPropertyValue(name).trim();
+
+  function button(text, className) {
+    const made = document.createElement("button");
+    made.type = "button";
+    made.className = className;
+    made.textContent = text;
+    return made;
+  }
+
+  function sparkline(svg, values) {
+    const box = svg.viewBox.baseVal;
+    const known = values.filter((value) => value != null);
+    const path = svg.querySelector("path");
+    if (known.length < 2) return path.removeAttribute("d");
+    const count = Math.min(known.length, 120);
+    const stride = known.length / count;
+    const points = Array.from({ length: count }, (_, i) => {
+      const start = Math.floor(i * stride);
+      const bucket = known.slice(start, Math.max(start + 1, Math.floor((i + 1) * stride)));
+      return bucket.reduce((sum, value) => sum + value, 0) / bucket.length;
+    });
+    const low = Math.min(...points);
+    const range = Math.max(...points) - low || 1;
+    const places = points.map((value, i) => {
+      const x = (i * box.width) / (count - 1);
+      const y = box.height - 2 - ((value - low) / range) * (box.height - 4);
+      return `${x.toFixed(1)},${y.toFixed(1)}`;
+    });
+    path.setAttribute("d", `M${places.join("L")}`);
+  }
+
+  function pill(element, name, label) {
+    element.textContent = label;
+    element.dataset.state = name;
+  }
+
+  // ---------- theme ----------
+  function toggleTheme() {
+    const dark = !document.body.classList.contains("dark");
+    localStorage.ctTheme = dark ? "dark" : "light";
+    document.body.classList.toggle("dark", dark);
+    window.dispatchEvent(new Event("ct-theme"));
+  }
+
+  function holdTheme() {
+    // `head` is added after DOMContentLoaded: apply the saved theme now, and hold it while Gradio
+    // sets its own class. `?__theme=` wins, for a link and for screenshots.
+    if (!localStorage.ctTheme || new URLSearchParams(location.search).has("__theme")) return;
+    const apply = () => {
+      const dark = localStorage.ctTheme === "dark";
+      if (document.body.classList.contains("dark") !== dark) {
+        document.body.classList.toggle("dark", dark);
+      }
+    };
+    apply();
+    const observer = new MutationObserver(apply);
+    observer.observe(document.body, { attributes: true, attributeFilter: ["class"] });
+    setTimeout(() => observer.disconnect(), 3000);
+  }
+
+  // ---------- keys, copy buttons, links between tabs ----------
+  const tabKeys = { 1: "data", 2: "fim", 3: "train", 4: "play", 5: "runs" };
+  function onKey(event) {
+    const typing = event.target.closest?.(
+      "input,textarea,select,[contenteditable=true],.cm-editor,dialog",
+    );
+    const modifier = event.ctrlKey || event.metaKey;
+    const take = (action) => {
+      event.preventDefault();
+      event.stopPropagation();
+      action();
+    };
+    if (modifier && event.key.toLowerCase() === "k") return take(() => CT.palette?.());
+    if (modifier && event.key === "Enter" && isVisible("b-fill")) return take(() => click("b-fill"));
+    if (typing || modifier || event.altKey) return;
+    if (tabKeys[event.key]) go(tabKeys[event.key]);
+    if (event.key.toLowerCase() === "d") toggleTheme();
+    if (event.key.toLowerCase() === "n" && isVisible("b-next")) click("b-next");
+  }
+  document.addEventListener("keydown", onKey, true); // capture: before the editor sees Ctrl+Enter
+
+  document.addEventListener("click", (event) => {
+    const pressed = event.target.closest?.("[data-copy],[data-go]");
+    if (!pressed) return;
+    if (pressed.dataset.go) return go(pressed.dataset.go);
+    copy(pressed, pressed.dataset.copy);
+  });
+
+  async function copy(pressed, text) {
+    await navigator.clipboard?.writeText(text);
+    const label = pressed.textContent;
+    pressed.textContent = "Copied";
+    setTimeout(() => (pressed.textContent = label), 1200);
+  }
+
+  document.addEventListener("visibilitychange", () => !document.hidden && poll());
+
+  // ---------- parts ----------
+  const parts = {};
+  const early = [];
+  function begin([name, element, watch]) {
+    if (parts[name]) parts[name](element, watch);
+    else early.push([name, element, watch]);
+  }
+  function define(name, part) {
+    parts[name] = part;
+    early.splice(0).forEach(begin);
+  }
+
+  define("rail", (element) => {
+    const find = (selector) => element.querySelector(selector);
+    find(".theme").onclick = toggleTheme;
+    find("[data-cmdk]").onclick = () => CT.palette?.();
+    find(".runcard").onclick = () => {
+      if (store.card && sessionStorage.ctRun) show("");
+      go("train");
+    };
+    subscribe(element, () => rail(find));
+  });
+
+  function rail(find) {
+    const card = store.card;
+    const now = offline() ? "offline" : (card?.state ?? "none");
+    find(".runcard").dataset.state = now;
+    find(".runcard").title = card ? `${card.name}: ${card.label}` : "No run yet";
+    find(".rc-name").textContent = card ? card.name : "No run yet";
+    find(".rc-state").textContent = offline() ? "offline" : (card?.label ?? "");
+    find(".bar i").style.width = `${card?.percent ?? 0}%`;
+    find(".rc-step").textContent = card
+      ? `${card.step.toLocaleString()} / ${card.total.toLocaleString()}`
+      : "Scan code, then press Start";
+    find(".rc-eta").textContent = card?.left ? `${card.left} left` : "";
+    sparkline(find(".rc-spark"), card?.spark ?? []);
+    find(".gpu").replaceChildren(...machine());
+  }
+
+  function machine() {
+    if (!store.gpu) return ["CPU only"];
+    const used = document.createElement("b");
+    used.textContent = `${store.gpu.used.toFixed(1)} of ${store.gpu.total.toFixed(0)} GiB`;
+    return [`${store.gpu.name} · `, used];
+  }
+
+  define("reveal", (element, watch) => {
+    // Scroll each code pane so that its marked part is in view.
+    const scroll = () =>
+      requestAnimationFrame(() => {
+        for (const pane of element.querySelectorAll("pre.code")) {
+          const marked = pane.querySelector("mark, .seg.m");
+          if (!marked) continue;
+          const offset = marked.getBoundingClientRect().top - pane.getBoundingClientRect().top;
+          pane.scrollTop += offset - pane.clientHeight * 0.42;
+        }
+      });
+    watch("value", scroll);
+    scroll();
+    setTimeout(scroll, 250);
+  });
+
+  const CT = {
+    ...{ store, subscribe, publish, show, newRun, shownRun, state, offline, poll, get, post, act },
+    ...{ toast, ask, click, isVisible, go, last, column, cssValue, button, sparkline, pill, copy },
+    ...{ toggleTheme, define, host },
+  };
+  window.CT = CT;
+
+  const modules = window.ctModules ?? [];
+  window.ctModules = { push: (module) => module(CT) };
+  modules.forEach((module) => module(CT));
+  const waiting = window.ctQueue ?? [];
+  window.ctQueue = { push: begin };
+  waiting.forEach(begin);
+  holdTheme();
+  poll();
+})();

@@ -1,0 +1,147 @@
+/* The Train tab while a run is looked at: its head with the buttons, tiles, log; and the plan. */
+(window.ctModules ??= []).push((CT) => {
+  "use strict";
+  const { store, last, column } = CT;
+  const html = document.documentElement;
+
+  const DEEDS = {
+    new: () => CT.newRun(),
+    stop: () => CT.act(store.run, "stop"),
+    resume: () => CT.act(store.run, "resume"),
+    discard: async () => {
+      const text = `Stop ${store.run} and throw away what it learned since its last start?`;
+      if (await CT.ask(text, "Stop and discard")) CT.act(store.run, "discard");
+    },
+    end: async () => {
+      const text = "End it now? What it learned since the last checkpoint is lost.";
+      if (await CT.ask(text, "End now")) CT.act(store.run, "end");
+    },
+  };
+
+  CT.define("runHead", (element) => {
+    const find = (selector) => element.querySelector(selector);
+    for (const button of element.querySelectorAll("[data-act]")) {
+      button.onclick = () => {
+        button.disabled = true; // until the next tick: a press is one press
+        DEEDS[button.dataset.act]();
+      };
+    }
+    CT.subscribe(element, () => {
+      const view = store.view;
+      for (const button of element.querySelectorAll("[data-can]")) {
+        const can = !CT.offline() && (view?.can ?? []).includes(button.dataset.can);
+        button.hidden = !can;
+        button.disabled = !can;
+      }
+      if (!view) return;
+      find(".rn").textContent = view.name;
+      CT.pill(find(".pill"), CT.state(), CT.offline() ? "offline" : view.label);
+      const offline = "The app does not answer. The run goes on without it.";
+      find(".r-headline").textContent = CT.offline() ? offline : view.headline;
+      find(".r-settings").textContent = view.settings;
+      find(".trouble").hidden = !view.hint && !view.tail;
+      find(".trouble").dataset.state = view.state;
+      find(".trouble p").textContent = view.hint;
+      find(".trouble pre").hidden = !view.tail;
+      if (find(".trouble pre").textContent !== view.tail) {
+        find(".trouble pre").textContent = view.tail;
+      }
+    });
+  });
+
+  // ---------- tiles ----------
+  const fixed = (value, digits) => (value == null ? "" : value.toFixed(digits));
+  const short = (value) => {
+    if (value == null) return "";
+    if (value < 1000) return value.toFixed(0);
+    return value < 10_000 ? `${(value / 1000).toFixed(2)}k` : `${(value / 1000).toFixed(1)}k`;
+  };
+  const rate = (value) => (value == null ? "" : value === 0 ? "0" : value.toExponential(1));
+
+  CT.define("tiles", (element) => {
+    const set = (key, value, note, series) => {
+      const tile = element.querySelector(`[data-k=${key}]`);
+      tile.classList.toggle("none", value === "");
+      tile.querySelector("b").textContent = value;
+      tile.querySelector("em").textContent = note;
+      CT.sparkline(tile.querySelector("svg"), series ?? []);
+    };
+    CT.subscribe(element, () => {
+      const row = last(store.m) ?? [];
+      const view = store.view;
+      const losses = CT.smooth(column(store.m, 1), 0.8);
+      set("loss", fixed(last(losses), 3), trend(losses), losses);
+      const held = store.e.filter((pair) => pair[1] != null);
+      const best = held.length ? held.reduce((a, b) => (b[1] < a[1] ? b : a)) : null;
+      const note = best ? `best ${fixed(best[1], 3)} at ${best[0].toLocaleString()}` : "";
+      set("eval", fixed(last(held)?.[1], 3), note, column(held, 1));
+      const recent = store.m.slice(-200);
+      set("speed", short(row[4]), row[4] == null ? "" : "tokens / s", column(recent, 4));
+      const clip = view?.max_grad_norm ? `, clip ${view.max_grad_norm}` : "";
+      const norm = row[3] == null ? "" : `grad norm ${fixed(row[3], 2)}${clip}`;
+      set("rate", rate(row[2]), norm, column(store.m, 2));
+      const total = store.gpu ? `of ${store.gpu.total.toFixed(0)} GiB` : "GiB";
+      set("memory", fixed(row[5], 1), row[5] == null ? "" : total, column(recent, 5));
+      const steps = view?.total
+        ? `step ${view.step.toLocaleString()} of ${view.total.toLocaleString()}`
+        : "";
+      set("left", timeLeft(view), steps);
+    });
+  });
+
+  function timeLeft(view) {
+    if (!view) return "";
+    if (view.state === "running" && !CT.offline()) return view.left || "…";
+    return view.state === "finished" ? "done" : view.label;
+  }
+
+  function trend(losses) {
+    const known = losses.filter((value) => value != null);
+    if (known.length < 2) return "";
+    const back = Math.min(known.length - 1, 20);
+    const change = last(known) - known[known.length - 1 - back];
+    return `${change <= 0 ? "↓" : "↑"} ${Math.abs(change).toFixed(3)} in ${back} points`;
+  }
+
+  // ---------- log ----------
+  const MOST_LINES = 2000;
+  CT.define("log", (element) => {
+    const box = element.querySelector(".log");
+    let stick = true;
+    box.onscroll = () => {
+      stick = box.scrollTop + box.clientHeight > box.scrollHeight - 20;
+    };
+    const toEnd = () => {
+      if (stick) box.scrollTop = box.scrollHeight;
+    };
+    new ResizeObserver(toEnd).observe(box);
+    CT.subscribe(element, (delta) => {
+      element.querySelector(".log-path").textContent = store.run
+        ? `runs/${store.run}/worker.log`
+        : "";
+      if (delta.reset) box.textContent = "";
+      for (const [time, kind, text] of delta.log) {
+        const line = document.createElement("div");
+        const stamp = document.createElement("time");
+        stamp.textContent = new Date(time * 1000).toTimeString().slice(0, 8);
+        line.append(stamp, text); // append() adds text, never markup
+        line.className = kind;
+        box.append(line);
+      }
+      while (box.childElementCount > MOST_LINES) box.firstChild.remove();
+      toEnd();
+    });
+  });
+
+  // ---------- the plan: mark the field that is wrong ----------
+  CT.define("plan", (element, watch) => {
+    const mark = () => {
+      for (const bad of document.querySelectorAll(".is-wrong")) bad.classList.remove("is-wrong");
+      const name = element.querySelector("[data-field]")?.dataset.field;
+      const field = name && document.getElementById(`s-${name}`);
+      if (field) field.classList.add("is-wrong");
+    };
+    watch("value", () => requestAnimationFrame(mark));
+    mark();
+  });
+});

@@ -1,0 +1,284 @@
+"""The live data of the page: a few JSON routes that read the disk, each answer costing what is new.
+
+No Gradio event carries live data: a reload would end it, and a plot component is rebuilt by it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, HTTPException
+from pydantic import BaseModel
+
+from codetune_ui.core.config import Config
+from codetune_ui.core.errors import CodeTuneError
+from codetune_ui.core.presets import preset
+from codetune_ui.runs.events import Event, read_events
+from codetune_ui.runs.lease import holder
+from codetune_ui.runs.process import request_stop, start_worker, stop_in_background
+from codetune_ui.runs.state import ACTIVE
+from codetune_ui.runs.store import Home, Run
+from codetune_ui.ui import words
+from codetune_ui.ui.machine import WATCH
+from codetune_ui.ui.view import (
+    MOST_LOG_LINES,
+    MOST_POINTS,
+    THINNED_POINTS,
+    RunView,
+    Series,
+    thinned,
+    view_run,
+)
+
+SIZE_FRESH_S = 20.0  # walking through a run's checkpoints is not done at every tick
+
+
+class Memory:
+    """Curves read so far, so that a tick reads only what was appended. Losing it loses nothing."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[Path, tuple[int, int, Series, Event | None]] = {}
+        self._sizes: dict[Path, tuple[float, int]] = {}
+
+    def read(self, run: Run) -> tuple[Series, Event | None]:
+        """Return a run's curves and its last plan event, up to date."""
+        with self._lock:
+            identity = _identity(run.events_path)
+            was, offset, series, plan = self._known.get(run.path, (0, 0, Series(), None))
+            if was != identity or offset > _size(run.events_path):
+                offset, series, plan = 0, Series(), None
+            events, offset = read_events(run.events_path, offset)
+            series.add(events)
+            plan = next((e for e in reversed(events) if e["kind"] == "plan"), plan)
+            self._known[run.path] = (identity, offset, series, plan)
+            return series.copy(), plan  # other requests go on reading into the original
+
+    def size(self, run: Run) -> int:
+        """Return what a run takes on disk, a few seconds old."""
+        seen, size = self._sizes.get(run.path, (float("-inf"), 0))
+        if time.monotonic() - seen > SIZE_FRESH_S:
+            size = run.size_bytes()
+            self._sizes[run.path] = (time.monotonic(), size)
+        return size
+
+
+class Live:
+    """Answers the page's questions about runs, from the disk."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self._memory = Memory()
+
+    def tick(self, name: str, since: int) -> dict[str, Any]:
+        """Return what is new in a run after byte `since`, and how everything stands.
+
+        name: the run to show; "" is the one that runs, or else the newest. m: rows of the train
+        curve (`view.TRAIN_FIELDS`), e: [step, held-out loss], c and r: steps of checkpoints and
+        of resumes, log: [unix time, kind, text]. reset: forget what you have, this is all of it.
+        """
+        runs = self.home.runs()
+        card = next((run for run in runs if run.state() in ACTIVE), runs[0] if runs else None)
+        run = next((run for run in runs if run.name == name), None) if name else card
+        answer: dict[str, Any] = {"run": run.name if run else "", "seq": 0, "reset": since == 0}
+        answer |= {"m": [], "e": [], "c": [], "r": [], "log": [], "view": None, "card": None}
+        if run is not None:
+            answer |= self._news(run, since)
+            answer["view"] = self.view(run).to_dict()
+        if card is not None:
+            answer["card"] = self._card(card)
+        return answer | self._machine() | {"names": [found.name for found in runs]}
+
+    def _news(self, run: Run, since: int) -> dict[str, Any]:
+        reset = since <= 0 or since > _size(run.events_path)
+        events, offset = read_events(run.events_path, 0 if reset else since)
+        new = Series()
+        new.add(events)
+        lines = [(e["ts"], *line) for e in events if (line := words.log_line(e))]
+        rows = new.train
+        return {
+            "seq": offset,
+            "reset": reset,
+            "m": thinned(rows, THINNED_POINTS) if len(rows) > MOST_POINTS else rows,
+            "e": new.evals,
+            "c": new.checkpoints,
+            "r": new.resumes,
+            "log": lines[-MOST_LOG_LINES:],
+        }
+
+    def view(self, run: Run) -> RunView:
+        """Return what is to be said about a run now."""
+        series, plan = self._memory.read(run)
+        state = run.state()
+        return view_run(
+            run.name,
+            _config(run),
+            state,
+            run.status(),
+            series,
+            checkpoint_step=newest_checkpoint(run),
+            stopping_s=_age(run.stop_path),
+            discarding=_text(run.stop_path) == "discard",
+            tail=run.log_tail() if state in ("failed", "lost") else "",
+            plan=plan,
+        )
+
+    def _card(self, run: Run) -> dict[str, Any]:
+        view = self.view(run)
+        series, _ = self._memory.read(run)
+        shown = ("name", "state", "label", "step", "total", "percent", "left", "title")
+        return {key: getattr(view, key) for key in shown} | {"spark": series.spark()}
+
+    def _machine(self) -> dict[str, Any]:
+        gpu, held = WATCH.look(), holder(self.home)
+        shown = {"name": gpu.name, "used": gpu.used_gib, "total": gpu.total_gib} if gpu else None
+        return {"gpu": shown, "holder": {"name": held.name, "since": held.since} if held else None}
+
+    def table(self) -> list[dict[str, Any]]:
+        """Return one record per run for the Runs tab, the newest first."""
+        return [self._record(run) for run in self.home.runs()]
+
+    def _record(self, run: Run) -> dict[str, Any]:
+        view, config, status = self.view(run), _config(run), run.status()
+        series, _ = self._memory.read(run)
+        best = series.best_eval()
+        seconds = (run.result() or {}).get("seconds") or (status.updated - status.started)
+        return {
+            **{key: getattr(view, key) for key in ("name", "state", "label", "step", "total")},
+            "can": view.can,
+            "base_model": words.model_label(config.base_model) if config else "?",
+            "data": words.source_label(config.source) if config else "?",
+            "best": best[1] if best else None,
+            "started": status.started or run.config_path.stat().st_mtime,
+            "duration": words.duration(seconds) if status.started else "",
+            "size": words.size(self._memory.size(run)),
+            "spark": series.spark(),
+            "command": words.command_line(config) if config else "",
+        }
+
+    def curves(self, names: list[str]) -> list[dict[str, Any]]:
+        """Return the thinned curves of some runs, to be drawn over each other."""
+        found = []
+        for name in names:
+            with contextlib.suppress(CodeTuneError):  # deleted meanwhile
+                series, _ = self._memory.read(self.home.run(name))
+                rows = thinned(series.train, THINNED_POINTS // 4)
+                found.append({"name": name, "m": [row[:2] for row in rows], "e": series.evals})
+        return found
+
+
+class NewName(BaseModel):
+    """What the page sends to rename a run."""
+
+    name: str
+
+
+def routes(live: Live) -> APIRouter:
+    """Return the routes below /ct-api; what changes something is a POST."""
+    api = APIRouter(prefix="/ct-api")
+
+    @api.get("/run")
+    def run(run: str = "", since: int = 0) -> dict[str, Any]:
+        return live.tick(run, since)
+
+    @api.get("/runs")
+    def table() -> list[dict[str, Any]]:
+        return live.table()
+
+    @api.get("/curves")
+    def curves(runs: str = "") -> list[dict[str, Any]]:
+        return live.curves([name for name in runs.split(",") if name])
+
+    @api.post("/runs/{name}/rename")
+    def rename(name: str, wanted: NewName) -> dict[str, str]:
+        home = live.home
+        return _done(lambda: home.rename(home.run(name), wanted.name.strip()).name)
+
+    @api.post("/runs/{name}/{deed}")
+    def do(name: str, deed: str) -> dict[str, str]:
+        if deed not in DEEDS:
+            raise HTTPException(404)
+        return _done(lambda: DEEDS[deed](live.home.run(name)))
+
+    @api.post("/demo")
+    def demo() -> dict[str, str]:
+        return _done(lambda: start_demo(live.home))
+
+    return api
+
+
+def start_demo(home: Home) -> str:
+    """Start a run with the Demo preset, and return its name."""
+    run = home.create_run(preset("demo"))
+    start_worker(run, "train")
+    return run.name
+
+
+def _end(run: Run) -> None:
+    # No patience: the person waited already. It still gets SIGTERM first, then a few seconds.
+    stop_in_background(run, patience_s=0.0, discard=_text(run.stop_path) == "discard")
+
+
+DEEDS: dict[str, Callable[[Run], Any]] = {
+    "stop": request_stop,
+    "discard": lambda run: request_stop(run, discard=True),
+    "end": _end,
+    "resume": lambda run: start_worker(run, "resume"),
+    "delete": lambda run: run.home.delete(run),
+}
+
+
+def _done(deed: Callable[[], Any]) -> dict[str, str]:
+    """Do it; `error` is the sentence to show when it cannot be done, else "".
+
+    Not a status of 4xx: a browser reports those on its console, as if the page were broken.
+    """
+    try:
+        made = deed()
+    except CodeTuneError as error:
+        return {"error": str(error), "run": ""}
+    return {"error": "", "run": made if isinstance(made, str) else ""}
+
+
+def newest_checkpoint(run: Run) -> int:
+    """Return the step of the newest checkpoint on disk, 0 for none.
+
+    Only a look: the worker that resumes verifies it, and falls back to an older one.
+    """
+    steps = [path.parent.name for path in run.checkpoints_dir.glob("step_*/MANIFEST.json")]
+    return max((int(name[5:]) for name in steps if name[5:].isdigit()), default=0)
+
+
+def _config(run: Run) -> Config | None:
+    with contextlib.suppress(CodeTuneError):
+        return run.config()
+    return None
+
+
+def _identity(path: Path) -> int:
+    with contextlib.suppress(OSError):
+        return path.stat().st_ino
+    return 0
+
+
+def _size(path: Path) -> int:
+    with contextlib.suppress(OSError):
+        return path.stat().st_size
+    return 0
+
+
+def _age(path: Path) -> float | None:
+    with contextlib.suppress(OSError):
+        return time.time() - path.stat().st_mtime
+    return None
+
+
+def _text(path: Path) -> str:
+    with contextlib.suppress(OSError):
+        return path.read_text(encoding="utf-8").strip()
+    return ""

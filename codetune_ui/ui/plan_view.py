@@ -1,0 +1,221 @@
+"""The plan beside the form: what a run with these settings will be, and what Start misses."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from codetune_ui.core.assets import DEMO_MODEL
+from codetune_ui.core.config import DEMO, SETTINGS, Config
+from codetune_ui.core.errors import CodeTuneError, ConfigError
+from codetune_ui.core.memory import MemoryEstimate
+from codetune_ui.core.models import KNOWN_MODELS, ModelShape
+from codetune_ui.core.plan import Plan, guess_tokens_per_s, make_plan
+from codetune_ui.runs.files import read_json
+from codetune_ui.runs.lease import Holder, holder
+from codetune_ui.runs.state import ACTIVE
+from codetune_ui.runs.store import Home, Run
+from codetune_ui.ui import words
+from codetune_ui.ui.code_view import escape
+from codetune_ui.ui.machine import WATCH, Gpu, memory_gib
+
+# What decides which documents there are: after a change of these the scan tells of other code.
+SCANNED = [s.name for s in SETTINGS.values() if s.group == "data" and s.name != "source"]
+START = "Start training"
+PARTS = {  # part of the memory estimate: label, colour
+    "weights_gib": ("weights", "var(--ct-base)"),
+    "adapter_gib": ("adapter and optimizer", "var(--ct-tuned)"),
+    "activations_gib": ("activations", "var(--ct-pre)"),
+    "logits_gib": ("logits", "var(--ct-eval)"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """Everything the plan card says. label: what Start says; ready: whether it can be pressed."""
+
+    plan: Plan
+    there_gib: float
+    gpu: Gpu | None
+    held: Holder | None
+    code: tuple[str, str]  # kind ("ok", "bad", "") and sentence
+    family: str
+    label: str
+    ready: bool
+
+
+def outlook(home: Home, config: Config, scan_id: str) -> Outlook:
+    """Look at the disk and the machine, and say what a run with these settings would be."""
+    scan = _scan(home, scan_id)
+    report = (read_json(scan.path / "report.json") if scan else None) or {}
+    shape = base_shape(config)
+    missing, code = _code(scan, report, config)
+    held = holder(home)
+    gpu = WATCH.look()
+    if held and not missing:
+        missing = f"GPU is held by {held.name}" if gpu else f"{held.name} is training"
+    return Outlook(
+        plan=make_plan(
+            config,
+            train_tokens=report.get("train_tokens"),
+            shape=shape,
+            tokens_per_s=_speed_before(home, config) or _speed_guess(shape, config, gpu),
+        ),
+        there_gib=gpu.total_gib if gpu else memory_gib(),
+        gpu=gpu,
+        held=held,
+        code=code,
+        family=str(report.get("evidence") or report.get("family") or ""),
+        label=missing or START,
+        ready=not missing,
+    )
+
+
+def base_shape(config: Config) -> ModelShape | None:
+    """Return the base model's shape as far as it is known without the network."""
+    known = next((model for model in KNOWN_MODELS if model.id == config.base_model), None)
+    if known is not None:
+        return known.shape
+    folder = DEMO_MODEL if config.base_model == DEMO else Path(config.base_model).expanduser()
+    values = read_json(folder / "config.json")
+    try:
+        return ModelShape.from_hf(values) if values else None
+    except (CodeTuneError, KeyError, TypeError, ValueError):
+        return None  # the worker says what is wrong with it; here only the estimate is missing
+
+
+def _scan(home: Home, scan_id: str) -> Run | None:
+    try:
+        return home.scan(scan_id) if scan_id else None
+    except CodeTuneError:
+        return None
+
+
+def _code(scan: Run | None, report: dict[str, Any], config: Config) -> tuple[str, tuple[str, str]]:
+    """Return what Start misses ("" for nothing), and the line about the code."""
+    if scan is None:
+        return "Scan code first", ("bad", "No code scanned yet. Open Model & Data.")
+    state = scan.state()
+    if state in ACTIVE or state == "created":
+        return "Scanning…", ("", "The scan is on its way.")
+    if state != "finished" or not report:
+        return "Scan code first", ("bad", "The scan did not come to its end. Open Model & Data.")
+    if not _same_code(scan.config(), config):
+        return "Scan code first", ("bad", "The data settings changed since the scan.")
+    train, held_out = int(report.get("train", 0)), int(report.get("held_out", 0))
+    name = words.source_label(config.source)
+    return "", ("ok", f"{name}: {train:,} files to train on, {held_out:,} held out.")
+
+
+def _same_code(scanned: Config, config: Config) -> bool:
+    same = all(getattr(scanned, name) == getattr(config, name) for name in SCANNED)
+    given = config.source
+    if given != DEMO and "://" not in given and not given.startswith("hub:"):
+        given = str(Path(given).expanduser().absolute())  # as a scan keeps it
+    return same and scanned.source in (given, config.source)
+
+
+def _speed_before(home: Home, config: Config) -> float | None:
+    """Return the tokens per second of the newest run with the same base and row length."""
+    for run in home.runs():
+        result = read_json(run.result_path)
+        if not result or not result.get("tokens_per_second"):
+            continue
+        try:
+            before = run.config()
+        except CodeTuneError:
+            continue
+        if (before.base_model, before.max_seq_len) == (config.base_model, config.max_seq_len):
+            return float(result["tokens_per_second"])
+    return None
+
+
+def _speed_guess(shape: ModelShape | None, config: Config, gpu: Gpu | None) -> float | None:
+    if shape is None:
+        return None
+    cores = os.cpu_count() or 1
+    return guess_tokens_per_s(shape, config, card=gpu.name if gpu else None, cores=cores)
+
+
+# --- as HTML
+
+
+def wrong(error: ConfigError) -> str:
+    """Return the card when the settings cannot be used; a script marks the field."""
+    text = escape(str(error))
+    return (
+        f'<div class="plan"><h2>Plan</h2><p class="wrong" role="alert" '
+        f'data-field="{escape(error.field)}">{text}</p></div>'
+    )
+
+
+def render(found: Outlook) -> str:
+    """Return the plan card."""
+    plan = found.plan
+    facts = {
+        "Steps": f"{plan.total_steps:,}",
+        "Tokens in all": _millions(plan.total_tokens),
+        "Passes over the code": f"{plan.epochs:.1f}" if plan.epochs is not None else "",
+        "Time": f"about {words.duration(plan.seconds)}" if plan.seconds else "",
+        "Memory": f"{plan.memory.total_gib:.1f} GiB" if plan.memory else "",
+    }
+    cells = "".join(f"<div><dt>{k}</dt><dd>{v}</dd></div>" for k, v in facts.items() if v)
+    checks = "".join(
+        f'<li class="{kind}">{escape(text)}</li>' for kind, text in _checks(found) if text
+    )
+    return (
+        f'<div class="plan"><h2>Plan</h2><dl>{cells}</dl>'
+        f'<p class="sentence">{escape(plan.sentence())}</p>'
+        f"{_memory_bar(plan.memory, found.there_gib)}"
+        f'<ul class="checks">{checks}</ul></div>'
+    )
+
+
+def _checks(found: Outlook) -> list[tuple[str, str]]:
+    return [found.code, ("ok", found.family), _memory_check(found), _machine_check(found)]
+
+
+def _memory_check(found: Outlook) -> tuple[str, str]:
+    where = found.gpu.name if found.gpu else "main memory"
+    if found.plan.memory is None:
+        return "", "The base model's size is not known here: no memory estimate."
+    needed = found.plan.memory.total_gib
+    if needed <= found.there_gib:
+        return "ok", f"Needs about {needed:.1f} of {found.there_gib:.1f} GiB ({where})."
+    fewer = "fewer rows per pass, shorter sequences or a smaller base model"
+    return "bad", f"Needs about {needed:.1f} GiB, {where} has {found.there_gib:.1f}: try {fewer}."
+
+
+def _machine_check(found: Outlook) -> tuple[str, str]:
+    if found.held:
+        since = time.strftime("%H:%M", time.localtime(found.held.since))
+        what = "GPU" if found.gpu else "machine"
+        return "bad", f"'{found.held.name}' holds the {what} since {since}. Stop it, or wait."
+    if found.gpu is None:
+        return "", "CPU only: right for the demo model; larger ones need a GPU."
+    return "ok", f"{found.gpu.name} is free."
+
+
+def _memory_bar(memory: MemoryEstimate | None, there_gib: float) -> str:
+    if memory is None:
+        return ""
+    parts = [(getattr(memory, name), *about) for name, about in PARTS.items()]
+    left = max(0.0, there_gib - memory.total_gib)
+    bars = "".join(
+        f'<i style="flex:{gib:.4f};background:{color}"></i>' for gib, _, color in parts if gib
+    )
+    legend = "".join(
+        f'<span><i style="background:{color}"></i>{label} {gib:.2f}</span>'
+        for gib, label, color in parts
+    )
+    return (
+        f'<div class="mem">{bars}<i style="flex:{left:.4f}"></i></div>'
+        f'<div class="mem-l">{legend}<span>of {there_gib:.1f} GiB</span></div>'
+    )
+
+
+def _millions(tokens: int) -> str:
+    return f"{tokens / 1e6:.1f} M" if tokens >= 1_000_000 else f"{tokens:,}"

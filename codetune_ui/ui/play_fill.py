@@ -1,0 +1,168 @@
+"""Filling a hole with base and adapter, as a stream of views; a new press ends the one before."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+from codetune_ui.core.completion import BASE, adapter_model
+from codetune_ui.core.config import Config
+from codetune_ui.core.errors import CodeTuneError
+from codetune_ui.runs.client import CompletionClient, ensure_server, server_state
+from codetune_ui.runs.store import Home, Run
+from codetune_ui.ui import play_view, words
+from codetune_ui.ui.play_holes import Hole, Known
+from codetune_ui.ui.play_view import Side
+
+DRAW_S = 0.08  # between two drawings of a text that grows
+WAIT_S = 0.25  # between two looks at a server that starts
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked for at one press; without a run, of the base alone."""
+
+    hole: Hole
+    known: Known
+    config: Config
+    run: str
+    max_tokens: int
+    temperature: float
+    seed: int | None
+
+
+class Presses:
+    """The last press of each browser tab: the one before has to end."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, threading.Event] = {}
+        self._lock = threading.Lock()
+
+    def begin(self, session: str) -> threading.Event:
+        """End a tab's earlier press, and return the event that will end this one."""
+        cancel = threading.Event()
+        with self._lock:
+            earlier = self._last.get(session)
+            self._last[session] = cancel
+        if earlier is not None:
+            earlier.set()
+        return cancel
+
+    def end(self, session: str, cancel: threading.Event) -> None:
+        """Forget a press that has come to its end."""
+        with self._lock:
+            if self._last.get(session) is cancel:
+                del self._last[session]
+
+
+def fill(home: Home, wish: Wish, cancel: threading.Event) -> Iterator[str]:
+    """Yield what the page shows: the wait, the growing texts, or what went wrong."""
+    label = words.model_label(wish.config.base_model)
+    try:
+        client: CompletionClient | None = None
+        for state in _connect(home, wish.config, cancel):
+            if isinstance(state, CompletionClient):
+                client = state
+            else:
+                yield play_view.waiting(state, label)
+        if client is not None:
+            yield from _write(client, wish, label, cancel)
+    except CodeTuneError as error:
+        yield play_view.trouble(error)
+
+
+def _connect(
+    home: Home, config: Config, cancel: threading.Event
+) -> Iterator[float | CompletionClient]:
+    """Yield the seconds waited so far, and at last the client; nothing more after a cancel."""
+    began = time.monotonic()
+    with_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="connect")
+    ready: Future[CompletionClient] = with_thread.submit(ensure_server, home, config)
+    with_thread.shutdown(wait=False)
+    while not cancel.is_set():
+        try:
+            yield ready.result(timeout=WAIT_S)
+            return
+        except TimeoutError:
+            yield time.monotonic() - began
+
+
+def _write(
+    client: CompletionClient, wish: Wish, label: str, cancel: threading.Event
+) -> Iterator[str]:
+    sides = [Side("base", label)]
+    if wish.run:
+        sides.append(Side("tuned", wish.run))
+    yield play_view.render(wish.hole, sides, wish.known)
+    for index, side in enumerate(sides):
+        for written in _one(client, wish, side, cancel):
+            sides[index] = written
+            yield play_view.render(wish.hole, sides, wish.known)
+        if cancel.is_set():
+            return
+
+
+def _one(
+    client: CompletionClient, wish: Wish, side: Side, cancel: threading.Event
+) -> Iterator[Side]:
+    """Yield one model's fill as it grows; the last one is done."""
+    model = BASE if side.kind == "base" else adapter_model(wish.run)
+    chunks = client.complete(
+        wish.hole.prefix,
+        wish.hole.suffix,
+        model=model,
+        max_tokens=wish.max_tokens,
+        temperature=wish.temperature,
+        seed=wish.seed,
+    )
+    drawn = 0.0
+    written = replace(side, text="")
+    with closing(chunks):  # leaving early closes the connection, and the server stops writing
+        for chunk in chunks:
+            if cancel.is_set():
+                return
+            written = replace(
+                written,
+                text=(written.text or "") + chunk.text,
+                timings=chunk.timings,
+                mode=chunk.mode or "",
+            )
+            if written.done or time.monotonic() - drawn > DRAW_S:
+                drawn = time.monotonic()
+                yield written
+
+
+# --- what can be chosen
+
+
+def trained_runs(home: Home) -> list[Run]:
+    """Return the runs that have an adapter, the newest first."""
+    return [run for run in home.runs() if (run.adapter_dir / "adapter_model.safetensors").is_file()]
+
+
+def run_choices(home: Home) -> list[tuple[str, str]]:
+    """Return the choices of the run list, (label, name); the last one is the base alone."""
+    found = []
+    for run in trained_runs(home):
+        try:
+            base = words.model_label(run.config().base_model)
+        except CodeTuneError:
+            continue
+        found.append((f"{run.name} · {base}", run.name))
+    return [*found, ("Base model only", "")]
+
+
+def server_note(home: Home, config: Config) -> str:
+    """Say in one line what the next press will meet."""
+    label = words.model_label(config.base_model)
+    state = server_state(home)
+    if state is not None and state.serves(config):
+        return f"Loaded: {label}."
+    if state is not None:
+        other = words.model_label(state.base_model)
+        return f"The next fill loads {label} in place of {other}."
+    return f"The first fill loads {label}; it stays in memory until it is idle for 30 minutes."

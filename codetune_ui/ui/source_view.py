@@ -1,0 +1,67 @@
+"""What the page knows about a source of code before and while it is scanned."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from codetune_ui.core.assets import DEMO_CODE
+from codetune_ui.core.config import DEMO, SETTINGS, Config
+from codetune_ui.core.errors import CodeTuneError, RunError
+from codetune_ui.core.source import FILES, is_hub_source, read_source
+from codetune_ui.runs.process import start_worker
+from codetune_ui.runs.state import ACTIVE
+from codetune_ui.runs.store import Home, Run, with_whole_paths
+from codetune_ui.ui.model_view import Check, checklist
+
+DEMO_NOTE = "A small library of an invented company. It comes with the app."
+DEMO_KIND, FOLDER, FILE, HUB = "demo", "folder", "file", "hub"
+DATA_SETTINGS = [s.name for s in SETTINGS.values() if s.group == "data"]
+
+
+def source_kind(source: str) -> str:
+    """Return which kind of source a text names; "" for none yet.
+
+    >>> [source_kind(text) for text in ("demo", "hub:a/b", "/x/code.zip", "/x/src", "")]
+    ['demo', 'hub', 'file', 'folder', '']
+    """
+    if source == DEMO:
+        return DEMO_KIND
+    if is_hub_source(source):
+        return HUB
+    if source.lower().endswith(FILES):
+        return FILE
+    return FOLDER if source else ""
+
+
+def describe_source(home: Home, values: dict[str, Any], scan_id: str) -> str:
+    """Return one line about the source: what is wrong with it, or that it was scanned before."""
+    if values["source"] in ("", "hub:"):
+        return ""
+    lines = [Check("", DEMO_NOTE)] if values["source"] == DEMO else []
+    try:
+        config = Config.from_dict(values)
+        check_source(config)
+        scanned = home.scan(scan_id).config() if scan_id else None
+    except CodeTuneError as error:
+        return checklist((Check("bad", str(error)),))
+    now = with_whole_paths(config)
+    if scanned and any(getattr(now, name) != getattr(scanned, name) for name in DATA_SETTINGS):
+        lines.append(Check("", "Changed since the scan below: scan again."))
+    return checklist(tuple(lines)) if lines else ""
+
+
+def check_source(config: Config) -> None:
+    """Raise `SourceError` for a source that is not there; one file of it is read, no network."""
+    if not is_hub_source(config.source):
+        next(iter(read_source(config, demo_code=DEMO_CODE)), None)
+
+
+def start_scan(home: Home, config: Config) -> Run:
+    """Start a scan as a process of its own; `RunError` while another one runs."""
+    latest = home.latest_scan()
+    if latest is not None and latest.state() in ACTIVE:
+        raise RunError("A scan is running.", "Wait for its end, or cancel it.")
+    check_source(config)
+    scan = home.create_scan(config)
+    start_worker(scan, "scan")
+    return scan

@@ -1,0 +1,171 @@
+"""The Train tab: the form with its plan before a run, the live view during and after one."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import gradio as gr
+
+from codetune_ui.core.config import SETTINGS
+from codetune_ui.core.errors import ConfigError
+from codetune_ui.core.setting import GROUP_LABELS
+from codetune_ui.runs.process import start_worker
+from codetune_ui.ui import plan_view
+from codetune_ui.ui.context import ACTION, QUIET, PageContext, attach, fragment, shown_errors
+from codetune_ui.ui.form import preset_of, remember
+from codetune_ui.ui.words import PRESET_LABELS
+
+SIMPLE = ("max_steps", "max_seq_len", "learning_rate", "lora_rank", "fim_rate")
+
+TILES = {
+    "loss": "Train loss",
+    "eval": "Held-out loss",
+    "speed": "Speed",
+    "rate": "Learning rate",
+    "memory": "Memory",
+    "left": "Time left",
+}
+
+RUN_HEAD = """
+<div class="runhead">
+  <div class="ph">
+    <h1><span class="rn"></span><em class="pill"></em></h1>
+    <p class="r-settings"></p><p class="r-headline" role="status"></p>
+  </div>
+  <div class="btns">
+    <button class="btn" data-can="stop" data-act="discard">Stop and discard</button>
+    <button class="btn stop" data-can="stop" data-act="stop" id="b-stop">Stop and save</button>
+    <button class="btn stop" data-can="end" data-act="end" id="b-end">End now</button>
+    <button class="btn primary" data-can="resume" data-act="resume" id="b-resume">Resume</button>
+    <button class="btn" data-can="new" data-act="new" id="b-new">New run</button>
+  </div>
+</div>
+<div class="trouble" hidden><p></p><pre></pre></div>"""
+
+CHART = """
+<div class="chartcard" id="loss-chart">
+  <div class="ch-h"><b>Loss</b>
+    <span class="lg"><i class="k1"></i>train <i class="k2"></i>smoothed <i class="k3"></i>held-out
+      <i class="k4"></i>checkpoint</span>
+    <div class="ch-c">
+      <label>Smoothing <input type="range" class="sm" min="0" max="98" value="80"></label>
+      <button class="mini" data-hold aria-pressed="false">hold</button>
+      <button class="mini" data-log aria-pressed="false">log y</button>
+      <button class="mini" data-reset>reset view</button>
+    </div>
+  </div>
+  <div class="plt"></div>
+  <p class="plt-empty">The curve begins with the first logged step.</p>
+</div>"""
+
+LOG = """
+<div class="logcard"><div class="ch-h"><b>Log</b><span class="log-path"></span></div>
+<div class="log" role="log" tabindex="0" aria-label="Log of the run"></div></div>"""
+
+
+def build(page: PageContext) -> None:
+    """Draw the tab: two faces in one place, CSS shows the one that `html[data-view]` names."""
+    with gr.Column(elem_classes="when-form"):
+        _build_form(page)
+    with gr.Column(elem_classes=["when-run", "grow"]):
+        fragment(RUN_HEAD, elem_id="run-head", js_on_load=attach("runHead"))
+        fragment(f'<div class="tiles">{_tiles()}</div>', js_on_load=attach("tiles"))
+        fragment(CHART, elem_id="chart", elem_classes="grow", js_on_load=attach("lossChart"))
+        fragment(LOG, js_on_load=attach("log"))
+
+
+def _tiles() -> str:
+    spark = '<svg viewBox="0 0 100 26" preserveAspectRatio="none" aria-hidden="true"><path/></svg>'
+    return "".join(
+        f'<div class="tile" data-k="{key}"><span>{label}</span><b></b><em></em>{spark}</div>'
+        for key, label in TILES.items()
+    )
+
+
+def _build_form(page: PageContext) -> None:
+    with gr.Row(elem_classes="head"):
+        fragment(
+            '<div class="ph"><h1>Train</h1><p>The plan follows each change. '
+            "Training runs in its own process: closing this page does not end it.</p></div>"
+        )
+        refresh = gr.Button("Look again", elem_id="b-refresh", visible="hidden")
+        start = gr.Button(
+            "Start", variant="primary", interactive=False, scale=0, min_width=150, elem_id="b-start"
+        )
+    with gr.Row(elem_classes="trainform"):
+        with gr.Column(scale=6, min_width=420):
+            with gr.Column(elem_classes="card"):
+                heading = fragment(_heading(""))
+                with gr.Row(elem_classes="fields"):
+                    name = gr.Textbox(
+                        label="Run name",
+                        info="Empty: two words are chosen.",
+                        max_lines=1,
+                        max_length=64,
+                        elem_id="run-name",
+                        interactive=True,
+                    )
+                    for setting in SIMPLE:
+                        page.form.add(setting)
+            with gr.Accordion("Advanced", open=False, elem_id="advanced", elem_classes="card"):
+                _build_advanced(page)
+        with gr.Column(scale=4, min_width=320, elem_classes="card"):
+            plan = fragment("", elem_id="plan", js_on_load=attach("plan"))
+    _wire(page, name, refresh, Outputs(heading, plan, start))
+
+
+class Outputs(NamedTuple):
+    """What each look at the form redraws."""
+
+    heading: gr.HTML
+    plan: gr.HTML
+    start: gr.Button
+
+
+def _heading(preset: str) -> str:
+    label = f"{PRESET_LABELS[preset]} preset" if preset else "your own"
+    return f'<div class="cardh"><h2>Settings</h2><em class="chip">{label}</em></div>'
+
+
+def _build_advanced(page: PageContext) -> None:
+    for group, label in GROUP_LABELS.items():
+        if group in ("model", "data"):  # on their own tab
+            continue
+        names = [s.name for s in SETTINGS.values() if s.group == group and s.name not in SIMPLE]
+        fragment(f"<h3>{label}</h3>")
+        with gr.Row(elem_classes="fields"):
+            for setting in names:
+                page.form.add(setting)
+
+
+def _wire(page: PageContext, name: gr.Textbox, refresh: gr.Button, shown: Outputs) -> None:
+    form = page.form
+
+    def look(given: dict[Any, Any]) -> tuple[Any, ...]:
+        """Inputs: every setting, current_scan. Outputs: see `Outputs`."""
+        heading = _heading(preset_of(form.values(given)))
+        try:
+            config = form.read(given)
+        except ConfigError as error:
+            return heading, plan_view.wrong(error), gr.Button("Fix the settings", interactive=False)
+        remember(page.home, config)
+        found = plan_view.outlook(page.home, config, given[page.current_scan])
+        button = gr.Button(found.label, interactive=found.ready)
+        return heading, plan_view.render(found), button
+
+    def begin(given: dict[Any, Any]) -> tuple[str, str]:
+        """Inputs: every setting, current_scan, name. Outputs: current_run, name (emptied)."""
+        with shown_errors():
+            config = form.read(given)
+            run = page.home.create_run(config, given[name].strip() or None)
+            start_worker(run, "train")
+        return run.name, ""
+
+    inputs = {*form.blocks, page.current_scan}
+    changes = [widget.change for widget in form.blocks]
+    triggers = [*changes, page.current_scan.change, refresh.click]
+    gr.on(triggers, look, inputs, list(shown), trigger_mode="always_last", **QUIET)
+    # Not by `load`: with the widgets' own defaults it would overwrite what is about to be recalled.
+    page.filled.then(look, inputs, list(shown), **QUIET)
+    started = shown.start.click(begin, {*inputs, name}, [page.current_run, name], **ACTION)
+    started.success(None, page.current_run, js="(name) => CT.show(name)", **ACTION)

@@ -1,0 +1,196 @@
+"""A real page in a real browser: the app as its own process, a Chromium, one training run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, sync_playwright
+
+from codetune_ui.core.assets import PROJECT_ROOT
+from codetune_ui.core.config import Config
+from codetune_ui.runs.process import kill_worker, start_worker
+from codetune_ui.runs.store import Home, Run
+from codetune_ui.ui.form import remember
+
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+PATIENCE_MS = 90_000  # two busy cores; what is waited for comes much sooner
+
+
+def chromium() -> str | None:
+    """Return the path of an installed Chromium."""
+    return next((path for name in CHROMIUMS if (path := shutil.which(name))), None)
+
+
+class App:
+    """`python app.py` on a home of its own, to be killed and started again."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = Home(home)
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the app and wait until it answers."""
+        command = [sys.executable, "app.py", "--no-browser"]
+        command += ["--home", str(self.home.path), "--port", str(self.port)]
+        # One thread for the training, or the page and its browser starve beside it.
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        with (self.home.path / "app.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                command,
+                cwd=PROJECT_ROOT,
+                env=environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        while not self._answers():
+            assert self.process.poll() is None, (self.home.path / "app.log").read_text()
+            time.sleep(0.1)
+
+    def kill(self) -> None:
+        """End the app at once, as a crash would; workers are left alone."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/ct-api/run", timeout=2):
+                return True
+        except OSError:
+            return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[BrowserContext]:
+    """Return a person's Chromium, its cache warm after the first page; none: skip, in CI fail."""
+    path = chromium()
+    if path is None:
+        message = "there is no Chromium on this machine"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox", "--disable-gpu"]
+        )
+        context = started.new_context(viewport={"width": 1440, "height": 900})
+        context.set_default_timeout(PATIENCE_MS)
+        yield context
+        started.close()
+
+
+@pytest.fixture(scope="session")
+def app(
+    browser: BrowserContext,  # noqa: ARG001 - no browser, no app
+    tmp_path_factory: pytest.TempPathFactory,
+    tiny_model: Path,
+    code_folder: Path,
+) -> Iterator[App]:
+    """Return the app on a home with a scan of the small code and settings for a long tiny run."""
+    started = App(tmp_path_factory.mktemp("home"))
+    config = tiny_config(tiny_model, code_folder)
+    scan = started.home.create_scan(config)
+    start_worker(scan, "scan")
+    remember(started.home, config)
+    started.start()
+    while scan.alive():
+        time.sleep(0.05)
+    assert scan.state() == "finished", scan.log_tail()
+    yield started
+    for run in started.home.runs():
+        kill_worker(run)
+    started.kill()
+
+
+def tiny_config(model: Path, code: Path) -> Config:
+    """Return settings of a run with steps of some 30 ms, long enough for all stories."""
+    return Config(
+        base_model=str(model),
+        source=str(code),
+        max_seq_len=128,
+        max_steps=4000,
+        global_batch_rows=2,
+        micro_batch_rows=2,
+        lora_rank=2,
+        learning_rate=1e-3,
+        warmup_steps=1,
+        eval_every=50,
+        save_every=50,
+        log_every=1,
+        quant="none",
+        compute_dtype="float32",
+        gradient_checkpointing=False,
+    )
+
+
+@pytest.fixture
+def page(browser: BrowserContext, app: App) -> Iterator[Page]:
+    """Open the page in a new tab; it may neither fail nor reach for another machine."""
+    with watched(browser, app) as opened:
+        yield opened
+
+
+class watched:  # noqa: N801 - used like a function
+    """Open a page; at the end complain about its errors and about requests to elsewhere."""
+
+    def __init__(self, browser: BrowserContext, app: App) -> None:
+        self.app = app
+        self.page = browser.new_page()
+        self.errors: list[str] = []
+        self.outside: list[str] = []
+
+    def __enter__(self) -> Page:
+        self.watch(self.page)
+        self.page.goto(self.app.url)
+        self.page.wait_for_selector("html[data-run]")
+        return self.page
+
+    def watch(self, page: Page) -> None:
+        """Note what goes wrong on a page."""
+        own = (self.app.url, "data:", "blob:")
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
+        page.on(
+            "request",
+            lambda r: None if r.url.startswith(own) else self.outside.append(r.url),
+        )
+
+    def __exit__(self, *_: object) -> None:
+        self.page.close()
+        # While the app is being restarted a browser says so, once per try.
+        errors = [text for text in self.errors if "ERR_CONNECTION_REFUSED" not in text]
+        assert not errors
+        assert not self.outside
+
+
+@pytest.fixture
+def run(app: App, browser: BrowserContext) -> Run:
+    """Return a run that is training: the one a story left running, or one started by a press."""
+    for known in app.home.runs():
+        if known.state() == "running":
+            return known
+    with watched(browser, app) as page:
+        page.get_by_role("tab", name="Train").click()
+        page.evaluate("CT.newRun()")
+        page.get_by_role("button", name="Start training").click()
+        page.wait_for_selector("html[data-run=running]")
+        return app.home.run(str(page.evaluate("CT.store.run")))

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from codetune_ui.core.completion import Ask, Chunk
+from codetune_ui.core.config import Config
+from codetune_ui.core.errors import MachineError
+from codetune_ui.engine.desk import QUEUE, Desk
+from codetune_ui.engine.generate import Completer
+from codetune_ui.runs.store import Home
+
+
+class Scribe:
+    """Writes one letter after the other until it is told to stop; counts its answers."""
+
+    def __init__(self) -> None:
+        self.answers = 0
+        self.writing = 0
+        self.most_at_once = 0
+
+    def complete(
+        self, _ask: Ask, _adapter: str | None, cancel: threading.Event, _format: object
+    ) -> Iterator[Chunk]:
+        self.answers += 1
+        self.writing += 1
+        self.most_at_once = max(self.most_at_once, self.writing)
+        while not cancel.wait(0.001):
+            yield Chunk("a", 1)
+        self.writing -= 1
+
+
+@pytest.fixture
+def desk(home: Path) -> Iterator[Desk]:
+    made = Desk(Home(home), Config())
+    yield made
+    made.close()
+
+
+def test_while_it_loads_nobody_is_served(desk: Desk) -> None:
+    async def ask() -> None:
+        await anext(desk.answer(Ask("a"), None, threading.Event()))
+
+    with pytest.raises(MachineError, match="The model is being loaded"):
+        asyncio.run(ask())
+    assert desk.idle_s() == 0.0
+
+
+def test_one_is_served_a_few_wait_and_more_are_refused(desk: Desk) -> None:
+    scribe = Scribe()
+    desk.open(cast(Completer, scribe))
+    cancels = [threading.Event() for _ in range(QUEUE + 1)]
+
+    async def one(cancel: threading.Event) -> int:
+        return len([chunk async for chunk in desk.answer(Ask("a"), None, cancel)])
+
+    async def crowd() -> list[int]:
+        tasks = [asyncio.create_task(one(cancel)) for cancel in cancels]
+        await asyncio.sleep(0.05)
+        with pytest.raises(MachineError, match="Too many requests wait"):
+            await one(threading.Event())
+        for cancel in cancels:
+            cancel.set()
+        return await asyncio.gather(*tasks)
+
+    written = asyncio.run(crowd())
+    assert written[0] > 0
+    assert written[1:] == [0] * QUEUE  # they left before their turn, which costs nothing
+    assert scribe.answers == 1
+    assert scribe.most_at_once == 1
+
+
+def test_leaving_ends_the_writing(desk: Desk) -> None:
+    scribe = Scribe()
+    desk.open(cast(Completer, scribe))
+
+    async def leave() -> None:
+        chunks = desk.answer(Ask("a"), None, threading.Event())
+        await anext(chunks)
+        await chunks.aclose()
+
+    asyncio.run(leave())
+    desk.close()
+    assert scribe.writing == 0

@@ -1,0 +1,258 @@
+from __future__ import annotations
+
+import html
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codetune_ui.core.config import Config
+from codetune_ui.core.errors import ModelError
+from codetune_ui.runs.state import Status
+from codetune_ui.runs.store import Home, Run
+from codetune_ui.ui import fim_samples, fim_view
+from codetune_ui.ui.fim_tab import draw, files
+from tests.tiny import SOME_CODE, build_tokenizer
+
+EVIL = "<script>alert(1)</script> ${location} & \"quoted\" '<fim_prefix>'"
+
+
+def make_scan(home: Path, folder: Path, texts: dict[str, str], **changes: Any) -> Run:
+    """Return a finished scan of some texts; its model is a StarCoder without weights."""
+    model = build_tokenizer(folder / "model")
+    (model / "config.json").write_text('{"model_type": "gpt_bigcode"}', encoding="utf-8")
+    values = {"base_model": str(model), "max_seq_len": 128, "fim_rate": 1.0, **changes}
+    made = Home(home).create_scan(Config.from_dict(values))
+    with (made.path / "documents.jsonl").open("w", encoding="utf-8") as file:
+        for path, text in texts.items():
+            split = "val" if path.startswith("held") else "train"
+            row = {"path": path, "language": "Python", "group": "", "split": split, "text": text}
+            file.write(json.dumps(row) + "\n")
+    made.write_status(Status(state="finished"))
+    return made
+
+
+@pytest.fixture
+def scan(home: Path, tmp_path: Path) -> Run:
+    texts = {"a.py": "".join(SOME_CODE) * 6, "evil.py": f"x = 1\n{EVIL}\n", "held.py": "y = 2\n"}
+    return make_scan(home, tmp_path, texts)
+
+
+def shown(scan: Run, mode: str = "drawn", path: str = "", number: int = 1, **changes: Any) -> str:
+    """Return the view of one sample under the scan's settings, some of them changed."""
+    values = scan.config().to_dict() | changes
+    return draw(scan.home, scan.name, values, mode, path, number)[0]
+
+
+def text_of(markup: str) -> str:
+    return re.sub(r"<[^>]*>", "", markup)
+
+
+def test_nothing_scanned_is_one_sentence_and_a_button(home: Path) -> None:
+    view, table = draw(Home(home), "", Config().to_dict(), "drawn", "", 1)
+    assert "No code scanned yet." in view
+    assert 'data-go="data"' in view
+    assert table == ""
+
+
+def test_a_scan_that_is_reading_is_waited_for(scan: Run) -> None:
+    scan.write_status(Status(state="created"))
+    assert "data-wait" in shown(scan)
+
+
+def test_a_scan_that_is_gone_is_said(home: Path) -> None:
+    view, _ = draw(Home(home), "20260101-000000-abcdef", Config().to_dict(), "drawn", "", 1)
+    assert "There is no scan" in view
+
+
+def test_the_trained_sample_is_told_in_its_order(scan: Run) -> None:
+    psm = text_of(shown(scan, "psm", spm_rate=0.5).split("What the model is trained on")[1])
+    spm = text_of(shown(scan, "spm", spm_rate=0.5).split("What the model is trained on")[1])
+    chips = r"&lt;fim_prefix&gt;.*&lt;fim_suffix&gt;.*&lt;fim_middle&gt;.*&lt;\|endoftext\|&gt;"
+    assert re.search(chips, psm, re.DOTALL)
+    assert "&lt;fim_prefix&gt;&lt;fim_suffix&gt;" in spm
+    assert "PSM: prefix, suffix, middle" in psm
+    assert "SPM: suffix first, prefix and middle joined" in spm
+
+
+def test_the_token_bar_has_the_tokenizers_own_counts(scan: Run) -> None:
+    deck = fim_samples.deck(scan, scan.config())
+    sample = fim_view.pick(deck, "psm", 1).sample
+    assert sample is not None
+    tokenizer = deck.recipe.tokenizer
+    counts = [
+        len(tokenizer.encode(part))
+        for part in (sample.example.prefix, sample.example.suffix, sample.example.middle)
+    ]
+    bar = re.findall(r"<b>(\w+)</b> ([\d,]+) tok", shown(scan, "psm"))
+    assert bar == [
+        ("prefix", str(counts[0])),
+        ("suffix", str(counts[1])),
+        ("middle", str(counts[2])),
+    ]
+
+
+def test_code_is_escaped_everywhere(scan: Run) -> None:
+    view, table = draw(scan.home, scan.name, scan.config().to_dict(), "drawn", "evil.py", 1)
+    assert "<script" not in view + table
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; ${location} &amp; &quot;quoted&quot;" in text_of(
+        view
+    )
+
+
+def test_the_hole_is_marked_in_the_file(scan: Run) -> None:
+    deck = fim_samples.deck(scan, scan.config(), "a.py")
+    sample = fim_view.pick(deck, "psm", 1).sample
+    assert sample is not None
+    marked = re.findall(r'<mark class="mid">(.*?)</mark>', shown(scan, "psm", "a.py"))
+    joined = "".join(text_of(piece) for piece in marked)
+    escaped = html.escape(sample.example.middle.replace("\n", ""))
+    assert joined == escaped
+
+
+def test_samples_follow_each_other_and_begin_again(scan: Run) -> None:
+    deck = fim_samples.deck(scan, scan.config())
+    total = len(deck.samples)
+    assert fim_view.pick(deck, "drawn", 2).sample is deck.samples[1]
+    assert fim_view.pick(deck, "drawn", total + 1).index == 1
+    assert f"sample 2 of {total}" in text_of(shown(scan, number=2))
+
+
+def test_one_file_can_be_looked_at(scan: Run) -> None:
+    deck = fim_samples.deck(scan, scan.config(), "evil.py")
+    assert {sample.example.path for sample in deck.samples} == {"evil.py"}
+    assert len(deck.samples) == fim_samples.EPOCHS
+
+
+def test_windows_say_where_in_the_file_they_stand(scan: Run) -> None:
+    config = scan.config().replace(fim_rate=0.0)
+    deck = fim_samples.deck(scan, config)
+    windows = [sample for sample in deck.samples if sample.example.path == "a.py"]
+    assert windows[0].first_line == 1
+    lines = windows[0].example.source.count("\n")
+    assert windows[1].first_line == 1 + lines
+
+
+def test_held_out_files_are_not_shown_as_training(scan: Run) -> None:
+    assert "held.py" not in fim_samples.paths(scan)
+    assert files(scan.home, scan.name) == [
+        ("Any file", ""),
+        ("a.py", "a.py"),
+        ("evil.py", "evil.py"),
+    ]
+
+
+def test_shares_and_whole_prompts_are_measured(scan: Run) -> None:
+    deck = fim_samples.deck(scan, scan.config().replace(fim_rate=0.5))
+    assert deck.count("psm") + deck.count("spm") + deck.count("ltr") == len(deck.samples)
+    assert deck.holes == deck.count("psm") + deck.count("spm")
+    assert deck.whole_prompts == deck.holes
+    text = text_of(shown(scan))
+    assert "100% of" in text
+    assert "have their whole prompt in the row" in text
+
+
+def test_the_family_is_named_with_the_evidence_for_it(scan: Run) -> None:
+    view = shown(scan)
+    assert "StarCoder, pretrained in PSM and SPM" in text_of(view)
+    assert "&lt;fim_middle&gt; 2; the model is a gpt_bigcode." in view
+
+
+def test_an_order_the_model_never_saw_is_explained(scan: Run) -> None:
+    view = shown(scan, "spm", family="granite-code")
+    assert "Granite Code was pretrained in PSM only: no sample is SPM." in text_of(view)
+
+
+def test_no_left_to_right_sample_at_a_rate_of_one(scan: Run) -> None:
+    assert "No sample is left to right at this FIM rate." in text_of(shown(scan, "ltr"))
+
+
+def test_left_to_right_only_is_shown_as_such(scan: Run) -> None:
+    view = text_of(shown(scan, left_to_right=True))
+    assert "left to right: as the file reads" in view
+    assert "Trained left to right only" in view
+
+
+def test_loss_on_the_middle_fades_the_rest(scan: Run) -> None:
+    view = shown(scan, "psm", loss_on="middle")
+    assert "loss on the middle" in view
+    assert 'class="seg p faded"' in view
+    assert 'class="seg m"' in view
+
+
+def test_a_setting_out_of_its_limits_is_a_sentence(scan: Run) -> None:
+    assert "FIM rate is 2, outside 0 to 1." in text_of(shown(scan, fim_rate=2))
+
+
+def test_a_model_without_fim_tokens_is_a_sentence_with_a_way_out(
+    home: Path, tmp_path: Path
+) -> None:
+    scan = make_scan(home, tmp_path, {"a.py": "x = 1\n"})
+    build_tokenizer(tmp_path / "model", special_tokens=["<|endoftext|>"])
+    assert "switch on &#x27;Train left to right only&#x27;" in shown(scan)
+
+
+def test_the_table_lists_every_token_with_its_label(scan: Run) -> None:
+    deck = fim_samples.deck(scan, scan.config())
+    sample = fim_view.pick(deck, "psm", 1).sample
+    assert sample is not None
+    table = fim_view.token_table(sample, deck.recipe)
+    rows = re.findall(r"<tr[^>]*><td>(\d+)</td><td>(.*?)</td><td>(\d+)</td><td>(.*?)</td>", table)
+    assert [int(row[0]) for row in rows] == list(range(len(sample.example.ids)))
+    assert [int(row[2]) for row in rows] == sample.example.ids
+    assert rows[0][3] == "no loss"
+    assert rows[-1][3] == str(sample.example.ids[-1])
+    assert "&lt;fim_prefix&gt;" in rows[0][1]
+
+
+def test_a_long_table_shows_both_ends(scan: Run) -> None:
+    deck = fim_samples.deck(scan, scan.config().replace(max_seq_len=4096, fim_rate=0.0))
+    sample = max(deck.samples, key=lambda found: len(found.example.ids))
+    longer = fim_samples.Sample(
+        example=type(sample.example)(
+            **{
+                **vars(sample.example),
+                "ids": sample.example.ids * 20,
+                "labels": sample.example.labels * 20,
+            }
+        ),
+        first_line=1,
+        language="",
+    )
+    table = fim_view.token_table(longer, deck.recipe)
+    hidden = len(longer.example.ids) - fim_view.MOST_ROWS
+    assert hidden > 0
+    assert f"… {hidden:,} more" in table
+    assert table.count("<tr") == fim_view.MOST_ROWS + 2
+
+
+def test_long_parts_are_folded(home: Path, tmp_path: Path) -> None:
+    text = "".join(f"v{number} = {number}\n" for number in range(120))
+    scan = make_scan(home, tmp_path, {"long.py": text}, max_seq_len=2048)
+    view = shown(scan, "drawn", fim_rate=0.0)
+    assert "<summary>… 89 lines</summary>" in view
+    assert text_of(view.split('class="code flow"')[1]).count("v60") == 1
+
+
+def test_a_changed_documents_file_is_read_again(scan: Run) -> None:
+    assert fim_samples.paths(scan) == ["a.py", "evil.py"]
+    row = {"path": "new.py", "language": "", "group": "", "split": "train", "text": "z = 3\n"}
+    file = scan.path / "documents.jsonl"
+    file.write_text(json.dumps(row) + "\n", encoding="utf-8")
+    assert fim_samples.paths(scan) == ["new.py"]
+
+
+def test_a_hub_model_is_looked_for_where_the_scan_put_it(scan: Run, tmp_path: Path) -> None:
+    config = scan.config().replace(base_model="someone/model")
+    with pytest.raises(ModelError, match="tokenizer of someone/model is not on this machine"):
+        fim_samples.model_folder(scan, config)
+    hub = Home(scan.home.path).create_scan(config)
+    report = {"model": str(tmp_path / "model")}
+    (hub.path / "report.json").write_text(json.dumps(report), encoding="utf-8")
+    assert fim_samples.model_folder(hub, config) == tmp_path / "model"
+
+
+def test_white_space_in_tokens_is_seen() -> None:
+    assert fim_view.visible("\tif x:\r\n") == "⇥if·x:␍⏎"

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from codetune_ui.core.config import Config
+from codetune_ui.core.errors import ConfigError
+from codetune_ui.core.presets import preset
+from codetune_ui.runs.files import replace_json
+from codetune_ui.runs.lease import acquire
+from codetune_ui.runs.lock import hold
+from codetune_ui.runs.state import State, Status
+from codetune_ui.runs.store import Home, Run
+from codetune_ui.ui.plan_view import base_shape, outlook, render, wrong
+
+REPORT = {"train": 19, "held_out": 5, "train_tokens": 16_384, "evidence": "StarCoder's tokens"}
+
+
+@pytest.fixture
+def there(home: Path) -> Home:
+    return Home(home)
+
+
+def scanned(home: Home, config: Config, state: State = "finished") -> Run:
+    scan = home.create_scan(config)
+    scan.write_status(Status.begin("scan").replace(state=state))
+    if state == "finished":
+        replace_json(scan.path / "report.json", REPORT)
+    return scan
+
+
+def test_start_says_that_code_must_be_scanned(there: Home) -> None:
+    found = outlook(there, preset("demo"), "")
+    assert (found.label, found.ready) == ("Scan code first", False)
+    assert "No code scanned yet" in render(found)
+
+
+def test_a_scan_under_way_is_waited_for(there: Home) -> None:
+    scan = scanned(there, preset("demo"), "running")
+    with hold(scan.lock_path):
+        assert outlook(there, preset("demo"), scan.name).label == "Scanning…"
+
+
+def test_a_lost_scan_does_not_count(there: Home) -> None:
+    scan = scanned(there, preset("demo"), "running")
+    assert outlook(there, preset("demo"), scan.name).label == "Scan code first"
+
+
+def test_with_a_scan_it_can_start(there: Home) -> None:
+    scan = scanned(there, preset("demo"))
+    found = outlook(there, preset("demo"), scan.name)
+    assert (found.label, found.ready) == ("Start training", True)
+    assert found.plan.epochs == 72 * 2 * 512 / 16_384
+    html = render(found)
+    assert "demo code: 19 files to train on, 5 held out." in html
+    assert "StarCoder&#x27;s tokens" in html
+
+
+def test_other_data_settings_want_another_scan(there: Home) -> None:
+    scan = scanned(there, preset("demo"))
+    assert not outlook(there, preset("demo", exclude="*.md"), scan.name).ready
+    assert not outlook(there, preset("demo", source="/elsewhere"), scan.name).ready
+    assert outlook(there, preset("demo", max_steps=9), scan.name).ready
+
+
+def test_a_folder_is_the_same_however_it_is_written(
+    there: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "src").mkdir()
+    monkeypatch.chdir(tmp_path)
+    scan = scanned(there, preset("demo", source="src"))
+    assert outlook(there, preset("demo", source=str(tmp_path / "src")), scan.name).ready
+    assert outlook(there, preset("demo", source="src"), scan.name).ready
+
+
+def test_who_holds_the_machine_is_named(there: Home) -> None:
+    scan = scanned(there, preset("demo"))
+    with acquire(there, "amber-otter", "training"):
+        found = outlook(there, preset("demo"), scan.name)
+    assert not found.ready
+    assert found.label in ("amber-otter is training", "GPU is held by amber-otter")
+
+
+def test_the_speed_of_an_earlier_run_gives_the_time(there: Home) -> None:
+    run = there.create_run(preset("demo"))
+    replace_json(run.result_path, {"tokens_per_second": 1024.0})
+    assert outlook(there, preset("demo"), "").plan.seconds == 72 * 2 * 512 / 1024
+
+
+def test_a_known_model_has_a_shape_without_the_network() -> None:
+    shape = base_shape(Config(base_model="Qwen/Qwen2.5-Coder-1.5B"))
+    assert shape is not None
+    assert shape.layers == 28
+    assert base_shape(Config(base_model="no/such-model")) is None
+
+
+def test_a_wrong_setting_is_named_for_the_script() -> None:
+    html = wrong(ConfigError("LoRA rank is 0 < 1.", "Try 16.", field="lora_rank"))
+    assert 'data-field="lora_rank"' in html
+    assert "LoRA rank is 0 &lt; 1. Try 16." in html
