@@ -30,7 +30,7 @@ from codetune_ui.core.tokens import CodeTokenizer
 from codetune_ui.engine.desk import Desk
 from codetune_ui.engine.routes import build_app
 from codetune_ui.runs.files import replace_json
-from codetune_ui.runs.lease import acquire
+from codetune_ui.runs.lease import PLAYGROUND, acquire
 from codetune_ui.runs.lock import LockHeldError, hold
 from codetune_ui.runs.store import Home
 
@@ -182,7 +182,7 @@ class Life:
         from codetune_ui.engine.hardware import find_hardware
 
         if find_hardware().device == "cuda":
-            self.held.enter_context(acquire(self.home, "playground", "answering"))
+            self.held.enter_context(acquire(self.home, PLAYGROUND, "answering"))
         self.desk.open(Completer.load(self.config, folder))
         if self.run_name:
             self.desk.prepare(self.run_name)

@@ -116,6 +116,7 @@ def train_job(run: Run, reporter: Reporter, stop: StopWish) -> None:
     _set_environment()
     run.result_path.unlink(missing_ok=True)
     reporter.phase("Looking for the base model")
+    _free_accelerator(run, reporter)
     with acquire(run.home, run.name, "training"):
         folder = resolve_model(config)
         stop.check()
@@ -123,6 +124,17 @@ def train_job(run: Run, reporter: Reporter, stop: StopWish) -> None:
         with Producer(run, folder, stop) as producer:
             producer.wait_for("cutting", patience_s=ERROR_S)
             _train(run, reporter, stop, producer, folder, began)
+
+
+def _free_accelerator(run: Run, reporter: Reporter) -> None:
+    """End a completion server that has the accelerator: it starts again when it is asked."""
+    from codetune_ui.runs.client import stop_server
+    from codetune_ui.runs.lease import PLAYGROUND, holder
+
+    held = holder(run.home)
+    if held is not None and held.name == PLAYGROUND:
+        stop_server(run.home)
+        reporter.log("The playground's model made room.")
 
 
 def _set_environment() -> None:

@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -151,45 +151,11 @@ def ensure_server(home: Home, config: Config, *, wait_s: float = LOAD_S) -> Comp
 def start_server(home: Home, config: Config) -> subprocess.Popen[bytes]:
     """Start a server in the background; `ensure_server` also waits for it."""
     home.server_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return spawn(_command(home, config), log_path=_log_path(home), home=home.path)
-
-
-def run_server(
-    home: Home,
-    config: Config,
-    *,
-    port: int,
-    run: str = "",
-    ready: Callable[[ServerState], None],
-) -> None:
-    """Serve on a port until interrupted, as a person asked for, in place of any other server.
-
-    `ready` is called once it answers. Raises `CodeTuneError` with the server's own sentence.
-    """
-    stop_server(home)
-    home.server_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    command = [*_command(home, config), "--run", run, "--port", str(port), "--idle-minutes", "0"]
-    process = spawn(command, log_path=_log_path(home), home=home.path)
-    try:
-        while process.poll() is None:
-            state = server_state(home)
-            health = None if state is None else CompletionClient(state).health()
-            if state is not None and health is not None and health["status"] == "ok":
-                ready(state)
-                break
-            time.sleep(POLL_S)
-        if process.wait():
-            raise _failure(home, process.pid)
-    finally:  # also at Ctrl-C: the server is in a group of its own, and does not hear it
-        if process.poll() is None:
-            stop_server(home)
-
-
-def _command(home: Home, config: Config) -> list[str]:
     command = [sys.executable, "-m", MODULE, "--model", config.base_model]
     command += ["--revision", config.revision, "--family", config.family]
     command += ["--left-to-right"] if config.left_to_right else []
-    return [*command, "--home", str(home.path)]
+    command += ["--home", str(home.path)]
+    return spawn(command, log_path=_log_path(home), home=home.path)
 
 
 def stop_server(home: Home) -> None:

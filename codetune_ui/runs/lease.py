@@ -13,6 +13,8 @@ from codetune_ui.core.errors import MachineError
 from codetune_ui.runs.lock import LockHeldError, hold, is_held
 from codetune_ui.runs.store import Home, read_json, replace_json
 
+PLAYGROUND = "playground"  # the completion server's name as a holder; it gives way to a training
+
 
 @dataclass(frozen=True)
 class Holder:

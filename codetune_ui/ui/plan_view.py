@@ -15,7 +15,7 @@ from codetune_ui.core.memory import MemoryEstimate
 from codetune_ui.core.models import KNOWN_MODELS, ModelShape
 from codetune_ui.core.plan import Plan, guess_tokens_per_s, make_plan
 from codetune_ui.runs.files import read_json
-from codetune_ui.runs.lease import Holder, holder
+from codetune_ui.runs.lease import PLAYGROUND, Holder, holder
 from codetune_ui.runs.state import ACTIVE
 from codetune_ui.runs.store import Home, Run
 from codetune_ui.ui import words
@@ -55,7 +55,7 @@ def outlook(home: Home, config: Config, scan_id: str) -> Outlook:
     missing, code = _code(scan, report, config)
     held = holder(home)
     gpu = WATCH.look()
-    if held and not missing:
+    if held and held.name != PLAYGROUND and not missing:
         missing = f"GPU is held by {held.name}" if gpu else f"{held.name} is training"
     return Outlook(
         plan=make_plan(
@@ -190,6 +190,8 @@ def _memory_check(found: Outlook) -> tuple[str, str]:
 
 
 def _machine_check(found: Outlook) -> tuple[str, str]:
+    if found.held and found.held.name == PLAYGROUND:
+        return "", "The playground's model is on the GPU; Start makes it leave."
     if found.held:
         since = time.strftime("%H:%M", time.localtime(found.held.since))
         what = "GPU" if found.gpu else "machine"

@@ -13,7 +13,8 @@ from gradio.blocks import Block
 
 from codetune_ui.core.config import Config
 from codetune_ui.core.errors import CodeTuneError
-from codetune_ui.runs.store import Home
+from codetune_ui.runs.client import server_state, stop_server
+from codetune_ui.runs.store import Home, with_whole_paths
 from codetune_ui.ui import play_view
 from codetune_ui.ui.code_view import escape
 from codetune_ui.ui.context import ACTION, QUIET, PageContext, attach, fragment, shown_errors
@@ -42,6 +43,7 @@ class Parts:
     max_tokens: gr.Slider
     known: gr.Textbox
     note: gr.HTML
+    free: gr.Button
     out: gr.HTML
 
 
@@ -75,13 +77,14 @@ def build(page: PageContext) -> None:
         with gr.Column(scale=0, min_width=270, elem_classes="card side"):
             mode, temperature, max_tokens = _sampling()
             note = fragment("", elem_id="play-note")
+            free = gr.Button("Free its memory", size="sm", elem_id="b-free", visible="hidden")
             press = gr.Button("Fill the hole", variant="primary", elem_id="b-fill")
     known = gr.Textbox(visible="hidden", elem_id="play-known")
     refresh = gr.Button("Look again", elem_id="b-play-refresh", visible="hidden")
     out = fragment(
         play_view.NOTHING_YET, elem_id="out", elem_classes="grow", js_on_load=attach("play")
     )
-    parts = Parts(editor, run, mode, temperature, max_tokens, known, note, out)
+    parts = Parts(editor, run, mode, temperature, max_tokens, known, note, free, out)
     _wire_fill(page, parts, press)
     _wire_choices(page, parts, another, refresh)
 
@@ -126,26 +129,32 @@ def _wire_fill(page: PageContext, parts: Parts, press: gr.Button) -> None:
         concurrency_limit=2 * AT_ONCE,
         **ACTION,
     ).then(
-        lambda given: note_html(page.home, config_of(page, given, given[parts.run])),
+        lambda given: tell(page.home, config_of(page, given, given[parts.run])),
         {parts.run, *page.form.blocks},
-        parts.note,
+        [parts.note, parts.free],
         **QUIET,
     )
 
 
 def _wire_choices(page: PageContext, parts: Parts, another: gr.Button, refresh: gr.Button) -> None:
-    def on_look(given: dict[Any, Any]) -> tuple[Any, str]:
-        """Inputs: run, every setting. Outputs: run, note."""
+    def on_look(given: dict[Any, Any]) -> tuple[Any, ...]:
+        """Inputs: run, every setting. Outputs: run, note, free."""
         choices = run_choices(page.home)
         names = [name for _, name in choices]
         # The newest run is what one came to try, unless another one was chosen.
         chosen = given[parts.run] if given[parts.run] in names else names[0]
         config = config_of(page, given, chosen)
-        return gr.Dropdown(choices=choices, value=chosen), note_html(page.home, config)
+        return gr.Dropdown(choices=choices, value=chosen), *tell(page.home, config)
 
-    def on_choice(given: dict[Any, Any]) -> str:
-        """Inputs: run, every setting. Outputs: note."""
-        return note_html(page.home, config_of(page, given, given[parts.run]))
+    def on_choice(given: dict[Any, Any]) -> tuple[Any, ...]:
+        """Inputs: run, every setting. Outputs: note, free."""
+        return tell(page.home, config_of(page, given, given[parts.run]))
+
+    def on_free(given: dict[Any, Any]) -> tuple[Any, ...]:
+        """Inputs: run, every setting. Outputs: note, free."""
+        with shown_errors():
+            stop_server(page.home)
+        return on_choice(given)
 
     def on_another(run: str, scan_id: str) -> tuple[Any, str, str]:
         """Inputs: run, current_scan. Outputs: editor, known, out."""
@@ -156,8 +165,10 @@ def _wire_choices(page: PageContext, parts: Parts, another: gr.Button, refresh: 
         return editor, sample.known(), play_view.NOTHING_YET
 
     chosen = {parts.run, *page.form.blocks}
-    refresh.click(on_look, chosen, [parts.run, parts.note], **QUIET)
-    parts.run.input(on_choice, chosen, parts.note, **QUIET)
+    told = [parts.note, parts.free]
+    refresh.click(on_look, chosen, [parts.run, *told], **QUIET)
+    parts.run.input(on_choice, chosen, told, **QUIET)
+    parts.free.click(on_free, chosen, told, **ACTION)
     another.click(
         on_another,
         [parts.run, page.current_scan],
@@ -171,11 +182,10 @@ def read_wish(page: PageContext, parts: Parts, given: dict[Any, Any]) -> Wish:
     text = given[parts.editor] or ""
     run = given[parts.run] or ""
     sampled = given[parts.mode] == SAMPLED
-    config = page.home.run(run).config() if run else page.form.read(given)
     return Wish(
         hole=find_hole(text),
         known=Known.read(given[parts.known] or "", text),
-        config=config,
+        config=base_of(page, given, run),
         run=run,
         max_tokens=int(given[parts.max_tokens]),
         temperature=float(given[parts.temperature]) if sampled else 0.0,
@@ -183,14 +193,21 @@ def read_wish(page: PageContext, parts: Parts, given: dict[Any, Any]) -> Wish:
     )
 
 
-def config_of(page: PageContext, given: dict[Any, Any], run: str) -> Config:
+def base_of(page: PageContext, given: dict[Any, Any], run: str) -> Config:
     """Return the settings that name the base: a run's own, else the form's."""
+    return page.home.run(run).config() if run else with_whole_paths(page.form.read(given))
+
+
+def config_of(page: PageContext, given: dict[Any, Any], run: str | None) -> Config | None:
+    """Return the same for a look in passing, None when the form is half filled in."""
     try:
-        return page.home.run(run).config() if run else page.form.read(given)
+        return base_of(page, given, run or "")
     except CodeTuneError:
-        return Config()
+        return None
 
 
-def note_html(home: Home, config: Config) -> str:
-    """Return the line above the button."""
-    return f'<p class="note">{escape(server_note(home, config))}</p>'
+def tell(home: Home, config: Config | None) -> tuple[Any, ...]:
+    """Return the line above the button, and whether there is memory to free."""
+    words = server_note(home, config) if config else ""
+    loaded = server_state(home) is not None
+    return f'<p class="note">{escape(words)}</p>', gr.Button(visible=True if loaded else "hidden")

@@ -105,6 +105,7 @@ def _wait_for_end(home: Home) -> None:
 
 
 def _train(page: Page) -> None:
+    _tab(page, "Train")
     page.evaluate("CT.newRun()")
     page.get_by_label("Run name").fill("amber-otter")
     page.get_by_role("button", name="Start training").click()
