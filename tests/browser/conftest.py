@@ -18,6 +18,7 @@ from playwright.sync_api import BrowserContext, Page, sync_playwright
 
 from codetune_ui.core.assets import PROJECT_ROOT
 from codetune_ui.core.config import Config
+from codetune_ui.runs.client import stop_server
 from codetune_ui.runs.process import kill_worker, start_worker
 from codetune_ui.runs.store import Home, Run
 from codetune_ui.ui.form import remember
@@ -118,6 +119,7 @@ def app(
     yield started
     for run in started.home.runs():
         kill_worker(run)
+    stop_server(started.home)
     started.kill()
 
 

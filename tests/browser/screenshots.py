@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from codetune_ui.core.assets import ASSETS
 from codetune_ui.core.presets import preset
+from codetune_ui.runs.client import stop_server
 from codetune_ui.runs.process import kill_worker, start_worker
 from codetune_ui.runs.store import Home
 from tests.browser.conftest import App, chromium
@@ -40,6 +41,7 @@ def main() -> None:
             browser.close()
             for run in app.home.runs():
                 kill_worker(run)
+            stop_server(app.home)
             app.kill()
 
 
@@ -114,6 +116,8 @@ def _train(page: Page) -> None:
 
 def _fill(page: Page) -> None:
     _tab(page, "Playground")
+    page.locator("#b-hole").click()  # one of a held-out file, whose middle is known
+    page.wait_for_function("document.querySelector('#play-known textarea')?.value")
     page.locator("#b-fill").click()
     page.wait_for_selector("#out mark.tuned")
 

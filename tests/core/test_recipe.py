@@ -5,12 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from codetune_ui.core.source import Document
 
 from codetune_ui.core.config import Config
 from codetune_ui.core.families import find_format
 from codetune_ui.core.pack import IGNORE_INDEX, Row
 from codetune_ui.core.recipe import Recipe, examples, examples_of, rows
+from codetune_ui.core.source import Document
 from codetune_ui.core.tokens import CodeTokenizer
 
 
