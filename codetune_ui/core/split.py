@@ -20,7 +20,7 @@ from codetune_ui.core.errors import SourceError
 
 FEWEST_DOCUMENTS = 2
 FEWEST_CHARACTERS = 100
-FEWEST_GROUPS = 10  # with fewer, one group more or less moves the share too far
+FEWEST_GROUPS = 20  # with fewer, one group more or less moves the share too far
 NEAR = (0.5, 1.5)  # of the wanted share: what chance may make of it
 SHARE = 0.2
 MOST_WINDOWS = 300  # held-out code beyond this costs time and tells no more

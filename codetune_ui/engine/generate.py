@@ -21,7 +21,9 @@ from codetune_ui.engine.adapters import Adapters
 from codetune_ui.engine.hardware import find_hardware, set_threads
 from codetune_ui.engine.model import load_base
 
-PROMPT_TOKENS = 2048  # of context around a hole; more is slower and hardly better
+# Tokens of context around a hole; more is slower and hardly better. On a CPU the prompt is most of
+# the wait, and a small model loses its way in a longer text than it was trained on.
+PROMPT_TOKENS = {"cpu": 512, "cuda": 2048}
 PREFILL_TOKENS = 512  # between two looks at whether the person still waits
 TIME_LIMIT_S = 120.0
 WHOLE_CHARACTER = 4  # bytes of the longest character: no more tokens than this are held back
@@ -41,6 +43,7 @@ class Completer:
         """Tokens written since the start, for those who want to see that a cancel was heard."""
         self.threads = set_threads()
         self._context = int(getattr(base.config, "max_position_embeddings", 0) or 4096)
+        self._most_prompt = PROMPT_TOKENS[base.device.type]
         self._takes_keep = "logits_to_keep" in inspect.signature(base.forward).parameters
 
     @classmethod
@@ -104,7 +107,7 @@ class Completer:
 
     def prompt(self, ask: Ask, format: FimFormat | None, limit: int) -> tuple[list[int], Mode]:
         """Return the ids the model reads, and in which order they were laid out."""
-        room = max(1, min(PROMPT_TOKENS, self._context - limit))
+        room = max(1, min(self._most_prompt, self._context - limit))
         if format is not None and ask.suffix is not None:
             ids = infill_prompt(
                 ask.prefix, ask.suffix, tokenizer=self.tokenizer, format=format, max_tokens=room

@@ -94,8 +94,10 @@ class Preparation:
         val_rows = self._write_val(val)
         self._note(stage="ready", val_rows=val_rows)
         self._write_train(self._epochs(train, self._blocks(documents, split)))
-        self._note(stage="done", train_rows=rows_needed(self.config))
+        self.known = replace(self.known, stage="done", train_rows=rows_needed(self.config))
+        # Before the news: whoever hears it may end this process at once.
         replace_json(self.run.dataset_dir / "manifest.json", asdict(self.known))
+        self._note()
 
     def _note(self, **changes: object) -> None:
         self.known = replace(self.known, **changes)  # type: ignore[arg-type]

@@ -80,7 +80,7 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it is open no other test can run an event loop
 def browser() -> Iterator[BrowserContext]:
     """Return a person's Chromium, its cache warm after the first page; none: skip, in CI fail."""
     path = chromium()
@@ -99,7 +99,7 @@ def browser() -> Iterator[BrowserContext]:
         started.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def app(
     browser: BrowserContext,  # noqa: ARG001 - no browser, no app
     tmp_path_factory: pytest.TempPathFactory,

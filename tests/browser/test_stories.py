@@ -165,7 +165,7 @@ def test_the_palette_opens_a_run_by_its_name(run: Run, page: Page) -> None:
     page.keyboard.type(run.name)
     page.keyboard.press("Enter")
     page.wait_for_selector("#loss-chart")
-    assert page.locator(".rn").inner_text() == run.name
+    page.wait_for_function(f"document.querySelector('.rn').innerText === '{run.name}'")
     page.keyboard.press("5")
     page.wait_for_selector("#runs tbody tr")
 
