@@ -14,7 +14,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "base_model": DEMO,
         "source": DEMO,
         "fim_rate": 0.9,
-        "spm_rate": 0.25,
+        "spm_rate": 0.8,  # the demo model answers in SPM, see its fim.json
         "max_seq_len": 512,
         "max_steps": 200,
         "global_batch_rows": 1,

@@ -1,9 +1,10 @@
 """Base against adapter on single-line holes of a run's held-out files: exact match, greedy.
 
-    python -m tests.bench.infill_gain --run amber-otter --holes 240
+    python -m tests.bench.infill_gain --run amber-otter --holes 240 --kind line
 
-A hole is one line's text behind its indentation; an answer counts when it is the line, to the
-character, and the model ended it by itself: nothing is cut with an eye on the truth.
+A hole is one line's text behind its indentation (line), or what follows a random place in it
+(rest). An answer counts when it is the hole, to the character, and the model ended it by itself:
+nothing is cut with an eye on the truth.
 """
 
 from __future__ import annotations
@@ -31,18 +32,20 @@ class Hole(NamedTuple):
     suffix: str
 
 
-def holes_of(held_out: Path, count: int, seed: int = 0) -> list[Hole]:
+def holes_of(held_out: Path, count: int, *, kind: str = "line", seed: int = 0) -> list[Hole]:
     """Return `count` distinct holes, drawn by the seed from all lines of 8 characters or more."""
     found = []
+    rng = random.Random(f"cuts:{seed}")
     for row in held_out.read_text(encoding="utf-8").splitlines():
         document = json.loads(row)
         start = 0
         for line in document["text"].splitlines(keepends=True):
             body = line.strip()
             if len(body) >= 8:
-                at = start + line.index(body)
+                end = start + line.index(body) + len(body)
+                at = end - (len(body) if kind == "line" else rng.randint(4, len(body) - 1))
                 text = document["text"]
-                found.append(Hole(document["path"], text[:at], body, text[at + len(body) :]))
+                found.append(Hole(document["path"], text[:at], text[at:end], text[end:]))
             start += len(line)
     random.Random(seed).shuffle(found)
     return found[:count]
@@ -65,17 +68,24 @@ def main() -> None:
     parser.add_argument("--run", required=True)
     parser.add_argument("--home", type=Path)
     parser.add_argument("--holes", type=int, default=240)
+    parser.add_argument("--kind", choices=["line", "rest"], default="line")
+    parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     home = Home(options.home) if options.home else Home.current()
     run = home.run(options.run)
     config = run.config()
     completer = Completer.load(config, resolve_model(config))
     completer.adapters.load(run.name, run.adapter_dir)
-    holes = holes_of(run.dataset_dir / "held_out.jsonl", options.holes)
-    result: dict[str, Any] = {"run": run.name, "holes": len(holes)}
+    held_out = run.dataset_dir / "held_out.jsonl"
+    holes = holes_of(held_out, options.holes, kind=options.kind, seed=options.seed)
+    result: dict[str, Any] = {"run": run.name, "kind": options.kind, "holes": len(holes)}
+    answers = []
     for label, adapter in (("base", None), ("adapter", run.name)):
         exact, speed = score(completer, adapter, holes)
+        answers.append(exact)
         result[label] = {"exact_match": sum(exact) / len(exact), "tokens_per_s": round(speed)}
+    pairs = list(zip(*answers, strict=True))
+    result |= {"wins": pairs.count((False, True)), "losses": pairs.count((True, False))}
     print(json.dumps(result))
 
 
