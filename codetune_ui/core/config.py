@@ -51,7 +51,8 @@ class Config:
     source: str = setting(
         DEMO,
         "Source code",
-        "The demo code, a folder, a .zip, .jsonl, .json, .parquet or .txt file, or hub:OWNER/NAME.",
+        "The demo, a folder, a git URL, an archive, a table or hub:OWNER/NAME; several with ';', "
+        "each with a weight: /work/app; https://host/lib.git *0.5",
         group="data",
         level="simple",
     )
@@ -67,6 +68,12 @@ class Config:
         "A folder inside the Hub dataset; empty is the whole.",
         group="data",
     )
+    data_config: str = setting(
+        "",
+        "Configuration on the Hub",
+        "Which part of the Hub dataset; empty is its own choice.",
+        group="data",
+    )
     include: str = setting(
         "",
         "Only these files",
@@ -75,6 +82,39 @@ class Config:
     )
     exclude: str = setting(
         "", "Not these files", "Patterns as in .gitignore, comma between.", group="data"
+    )
+    force_in: str = setting(
+        "",
+        "Always these files",
+        "Patterns of files that stay although a rule would drop them; comma between.",
+        group="data",
+    )
+    languages: str = setting(
+        "",
+        "Only these languages",
+        "Names as in the scan, comma between; empty is all.",
+        group="data",
+    )
+    licences: str = setting(
+        "",
+        "Only these licences",
+        "SPDX names, comma between: files that declare another are dropped; empty asks nothing.",
+        group="data",
+    )
+    secrets: str = setting(
+        "redact",
+        "Secrets in code",
+        "Keys and passwords: replace each by a harmless value, drop the file, or keep it.",
+        group="data",
+        choices=("redact", "drop", "keep"),
+    )
+    near_duplicates: float = setting(
+        0.8,
+        "Near-duplicates from",
+        "Files at least this alike (Jaccard of 5-word runs) count as copies; 1 turns it off.",
+        group="data",
+        low=0.5,
+        high=1.0,
     )
     max_documents: int = setting(
         0,
@@ -91,6 +131,13 @@ class Config:
         group="data",
         low=0.0,
         high=0.5,
+    )
+    held_out_after: str = setting(
+        "",
+        "Held out by time",
+        "YYYY-MM-DD: hold out the files that git says changed on or after it; empty holds out "
+        "by directory.",
+        group="data",
     )
 
     # --- fill in the middle

@@ -15,8 +15,10 @@ class DropReason(StrEnum):
     TOO_LARGE = "too large"
     UNDECODABLE = "not UTF-8"
     UNREADABLE = "cannot be read"
-    LONG_LINES = "minified or data: long lines"
+    MINIFIED = "minified"
+    LONG_LINES = "data: long lines"
     FEW_LETTERS = "data: too few letters"
+    BLOBS = "data: encoded blobs"
     GENERATED = "generated"
     VENDORED = "vendored"
     PRIVATE = "keys or credentials by name"
@@ -27,6 +29,20 @@ class DropReason(StrEnum):
     OUTSIDE = "leads outside the source"
     NOT_TEXT = "not text in the column"
     DUPLICATE = "exact duplicate"
+    NEAR_DUPLICATE = "near-duplicate"
+    LANGUAGE = "wrong language"
+    LICENCE = "licence not allowed"
+    SECRETS = "contains secrets"
+    NOT_TRACKED = "not tracked by git"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A secret in a file, as it may be shown: where, of which kind, and masked."""
+
+    line: int
+    rule: str
+    masked: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +51,9 @@ class Document:
 
     `path` is relative with "/" between, and unlike any other of its source; `group` is the coarsest
     thing that should stay on one side of the split: a repository, else a top directory, else the
-    file. `note` says what was changed ("line ends were CRLF").
+    file. `note` says what was changed ("line ends were CRLF"). `weight` is how often an epoch shows
+    it, `changed` when git last saw it change (seconds since 1970, 0 unknown), `findings` the
+    secrets that were found in it (and redacted, where the policy says so).
     """
 
     text: str
@@ -43,6 +61,9 @@ class Document:
     language: str
     group: str
     note: str = ""
+    weight: float = 1.0
+    changed: float = 0.0
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +74,4 @@ class Dropped:
     reason: str
     language: str = ""
     detail: str = ""
+    findings: tuple[Finding, ...] = ()

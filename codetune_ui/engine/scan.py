@@ -15,9 +15,9 @@ from typing import Any, TextIO
 from codetune_ui.core.config import Config
 from codetune_ui.core.errors import FamilyError, SourceError
 from codetune_ui.core.families import evidence, find_format
-from codetune_ui.core.pipeline import ScanReport
 from codetune_ui.core.source import Document, Dropped, is_hub_source
 from codetune_ui.core.split import split_documents
+from codetune_ui.core.tally import ScanReport
 from codetune_ui.core.tokens import CodeTokenizer
 from codetune_ui.engine.hub import resolve_model
 from codetune_ui.engine.prepare import STREAM_BLOCK, read_documents

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from codetune_ui.core.config import Config
 from codetune_ui.core.document import Document, Dropped
 from codetune_ui.core.errors import SourceError
-from codetune_ui.core.pipeline import ScanReport, collect
+from codetune_ui.core.pipeline import collect
+from codetune_ui.core.tally import ScanReport
 from codetune_ui.core.source import read_source
 from codetune_ui.core.split import split_documents
 
