@@ -51,8 +51,8 @@ class Config:
     source: str = setting(
         DEMO,
         "Source code",
-        "The demo, a folder, a git URL, an archive, a table or hub:OWNER/NAME; several with ';', "
-        "each with a weight: /work/app; https://host/lib.git *0.5",
+        "The demo, a folder, a git URL, an archive, a table or hub:OWNER/NAME; several with ';' "
+        "between, each with a weight after it if you like (/work/app; /work/old *0.5).",
         group="data",
         level="simple",
     )
