@@ -18,6 +18,20 @@ from codetune_ui.core.errors import ConfigError
 from codetune_ui.core.ignore import read_patterns
 
 MOST_BYTES = 1_000_000
+FORCED_MOST_BYTES = 10_000_000  # a person who wants a file may have a longer one, not any
+STANDS = frozenset(  # what "Always these files" cannot overrule: there is no text, or no place
+    {
+        DropReason.BINARY,
+        DropReason.EMPTY,
+        DropReason.TOO_LARGE,  # beyond `FORCED_MOST_BYTES`
+        DropReason.UNDECODABLE,
+        DropReason.UNREADABLE,
+        DropReason.LINK,
+        DropReason.OUTSIDE,
+        DropReason.NOT_TEXT,
+        DropReason.SECRETS,  # the policy is a setting of its own
+    }
+)
 LONGEST_LINE = 1000
 LONGEST_MEAN_LINE = 100
 FEWEST_LETTERS = 0.25  # of what is not blank, so that deep indentation is no data
@@ -60,14 +74,39 @@ GO_MARKER = re.compile(r"^// Code generated .*DO NOT EDIT\.$", re.MULTILINE)
 
 
 class NameRules:
-    """What a path alone decides: the person's own patterns first, then the rules above."""
+    """What a path alone decides: the person's own patterns first, then the rules above.
 
-    def __init__(self, include: str, exclude: str) -> None:
+    "Always these files" goes before everything else: a forced file passes every rule but those in
+    `STANDS`, here, in the ignore files and in `collect`.
+    """
+
+    def __init__(self, include: str, exclude: str, force_in: str = "") -> None:
         self._include = _typed(include, "include")
         self._exclude = _typed(exclude, "exclude")
+        self._force = _typed(force_in, "force_in")
+
+    def forces(self, path: str) -> bool:
+        """Return whether the person wants this file whatever the rules say.
+
+        >>> rules = NameRules("", "", "dist/app.js")
+        >>> rules.forces("dist/app.js"), rules.forces("dist/b.js"), rules.reason("dist/app.js")
+        (True, False, None)
+        """
+        return self._force is not None and self._force.match_file(path)
+
+    @property
+    def forces_some(self) -> bool:
+        """Whether there is any such pattern: only then must left-out folders be entered."""
+        return self._force is not None
+
+    def most_bytes(self, path: str) -> int:
+        """Return how large this file may be."""
+        return FORCED_MOST_BYTES if self.forces(path) else MOST_BYTES
 
     def reason(self, path: str) -> DropReason | None:
         """Return why a path is left out before it is opened, None when it is wanted."""
+        if self.forces(path):
+            return None
         if reason := reason_by_name(path):
             return reason
         if self._include is not None and not self._include.match_file(path):
@@ -78,9 +117,9 @@ class NameRules:
 
 
 @lru_cache(maxsize=8)
-def name_rules(include: str, exclude: str) -> NameRules:
-    """Return the rules for these two settings; a stream of rows asks for them a million times."""
-    return NameRules(include, exclude)
+def name_rules(include: str, exclude: str, force_in: str = "") -> NameRules:
+    """Return the rules for these settings; a stream of rows asks for them a million times."""
+    return NameRules(include, exclude, force_in)
 
 
 def _typed(text: str, field: str) -> GitIgnoreSpec | None:
@@ -109,7 +148,7 @@ def reason_by_name(path: str) -> DropReason | None:
     return None
 
 
-def decode(data: bytes) -> str | DropReason:
+def decode(data: bytes, most_bytes: int = MOST_BYTES) -> str | DropReason:
     """Return a file's text with line ends as \\n and no byte order mark, or why it has none.
 
     UTF-8, and UTF-16 where a byte order mark says so. Other encodings are not guessed: a wrong
@@ -118,7 +157,7 @@ def decode(data: bytes) -> str | DropReason:
     >>> decode(b"\\xef\\xbb\\xbfa = 1\\r\\n")
     'a = 1\\n'
     """
-    if len(data) > MOST_BYTES:
+    if len(data) > most_bytes:
         return DropReason.TOO_LARGE
     wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     if b"\0" in data and not wide:
