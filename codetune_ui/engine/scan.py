@@ -3,63 +3,88 @@
 files.jsonl       every file with its reason, while it is read
 documents.jsonl   the kept documents with their text and their side of the split, at the end
 report.json       all counts, at the end; also when there is too little code to be split
+
+A source on this machine that has not changed since an earlier scan is not read again.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, TextIO
 
 from codetune_ui.core.config import Config
+from codetune_ui.core.document import Document, Dropped
 from codetune_ui.core.errors import FamilyError, SourceError
 from codetune_ui.core.families import evidence, find_format
-from codetune_ui.core.source import Document, Dropped, is_hub_source
+from codetune_ui.core.source import is_hub_source
 from codetune_ui.core.split import split_documents
 from codetune_ui.core.tally import ScanReport
 from codetune_ui.core.tokens import CodeTokenizer
 from codetune_ui.engine.hub import resolve_model
 from codetune_ui.engine.prepare import STREAM_BLOCK, read_documents
 from codetune_ui.engine.report import Reporter, StopWish
-from codetune_ui.runs.files import replace_json, replace_text
+from codetune_ui.engine.scan_cache import ScanCache, scan_key
+from codetune_ui.engine.token_counter import TokenCounter, TokenCounts
+from codetune_ui.runs.files import replace_json
 from codetune_ui.runs.store import Run
 
 TELL_S = 0.2
-BATCH_CHARACTERS = 1_000_000
 
 
 def scan(run: Run, reporter: Reporter, stop: StopWish) -> None:
     """Read the source of a scan's config and write its three files; a wish to stop cancels it."""
     config = run.config()
     folder = resolve_model(config, weights=False)
+    tokenizer_hash = hashlib.sha256((folder / "tokenizer.json").read_bytes()).hexdigest()
+    cache, key = ScanCache(run.home), scan_key(config, tokenizer_hash, STREAM_BLOCK)
+    stop.check()
+    report = cache.take(key, run) if key else None
     tokenizer = CodeTokenizer.from_folder(folder)
     # The folder, not the Hub's name: the page reads the tokenizer in it without a network.
     about = {"model": str(folder), **_family(tokenizer, folder, config)}
-    report = ScanReport()
+    if report is None:
+        about["from_cache"] = False
+        counts = TokenCounts(run.home, tokenizer_hash)
+        report = _scan_anew(run, config, tokenizer, counts, about, reporter, stop)
+        if key:
+            cache.keep(key, run, report)
+    else:
+        about["from_cache"] = True
+        _tell(reporter, report["found"], report["kept"], report["characters"])
+    replace_json(run.path / "report.json", report | about)
+
+
+def _scan_anew(
+    run: Run,
+    config: Config,
+    tokenizer: CodeTokenizer,
+    counts: TokenCounts,
+    about: dict[str, Any],
+    reporter: Reporter,
+    stop: StopWish,
+) -> dict[str, Any]:
+    """Read, count and split; what was read is reported also when it is too little."""
+    report = ScanReport(config.max_seq_len, redacted=config.secrets == "redact")
     try:
-        documents = _read(run, config, report, reporter, stop)
-        reporter.phase("Counting tokens")
-        _count_tokens(documents, tokenizer, report, stop)
+        with TokenCounter(tokenizer, counts) as counter:
+            documents = _read(run, config, report, counter, reporter, stop)
+            reporter.phase("Counting tokens")
+            report.set_tokens(counter.finish())
+        stop.check()
         train, held_out = split_documents(documents, config)
     except SourceError:
         replace_json(run.path / "report.json", report.to_dict() | about)  # the reasons are there
         raise
     report.set_split(train, held_out)
     _write_documents(run, train, held_out)
-    replace_json(run.path / "report.json", report.to_dict() | about)
+    return report.to_dict()
 
 
-def _count_tokens(
-    documents: Sequence[Document], tokenizer: CodeTokenizer, report: ScanReport, stop: StopWish
-) -> None:
-    for batch in _batches(documents):
-        stop.check()
-        counts = [len(ids) for ids in tokenizer.encode_batch([d.text for d in batch])]
-        report.set_tokens(dict(zip([d.path for d in batch], counts, strict=True)))
-
-
-def _family(tokenizer: CodeTokenizer, folder: Any, config: Config) -> dict[str, Any]:
+def _family(tokenizer: CodeTokenizer, folder: Path, config: Config) -> dict[str, Any]:
     """Name the FIM family; a tokenizer without one does not keep the files from being counted."""
     try:
         format = find_format(tokenizer, folder, config)
@@ -71,7 +96,12 @@ def _family(tokenizer: CodeTokenizer, folder: Any, config: Config) -> dict[str, 
 
 
 def _read(
-    run: Run, config: Config, report: ScanReport, reporter: Reporter, stop: StopWish
+    run: Run,
+    config: Config,
+    report: ScanReport,
+    counter: TokenCounter,
+    reporter: Reporter,
+    stop: StopWish,
 ) -> list[Document]:
     """Take in the source; files and counts reach the disk while it is read."""
     documents: list[Document] = []
@@ -83,11 +113,12 @@ def _read(
             _write_line(file, item)
             if isinstance(item, Document):
                 documents.append(item)
+                counter.add(item.path, item.text)
             if time.monotonic() - told >= TELL_S:
                 told = time.monotonic()
                 file.flush()
-                _tell(report, reporter)
-    _tell(report, reporter)
+                _tell(reporter, report.found, report.kept, report.characters)
+    _tell(reporter, report.found, report.kept, report.characters)
     return documents
 
 
@@ -102,42 +133,30 @@ def _sample(items: Iterator[Document | Dropped], config: Config) -> Iterator[Doc
             return
 
 
-def _tell(report: ScanReport, reporter: Reporter) -> None:
-    reporter.event("scan", found=report.found, kept=report.kept, dropped=report.dropped)
+def _tell(reporter: Reporter, found: int, kept: int, characters: int) -> None:
+    dropped = found - kept
+    reporter.event("scan", found=found, kept=kept, dropped=dropped, characters=characters)
 
 
 def _write_line(file: TextIO, item: Document | Dropped) -> None:
-    reason = str(item.reason) if isinstance(item, Dropped) else None
-    line = {"path": item.path, "language": item.language, "reason": reason}
+    line = {"path": item.path, "language": item.language, "reason": None}
+    if isinstance(item, Dropped):
+        line |= {"reason": str(item.reason), "detail": item.detail}
     file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
-def _batches(documents: Sequence[Document]) -> Iterator[list[Document]]:
-    batch: list[Document] = []
-    characters = 0
-    for document in documents:
-        batch.append(document)
-        characters += len(document.text)
-        if characters >= BATCH_CHARACTERS:
-            yield batch
-            batch, characters = [], 0
-    if batch:
-        yield batch
-
-
 def _write_documents(run: Run, train: Sequence[Document], held_out: Sequence[Document]) -> None:
-    lines = [
-        json.dumps(
-            {
-                "path": document.path,
-                "language": document.language,
-                "group": document.group,
-                "split": split,
-                "text": document.text,
-            },
-            ensure_ascii=False,
-        )
-        for split, side in (("train", train), ("val", held_out))
-        for document in side
-    ]
-    replace_text(run.path / "documents.jsonl", "\n".join(lines) + "\n")
+    """Write the texts line by line: all of them as one string would double the memory."""
+    scratch = run.path / "documents.part"
+    with scratch.open("w", encoding="utf-8", newline="\n") as file:
+        for split, side in (("train", train), ("val", held_out)):
+            for document in side:
+                line = {
+                    "path": document.path,
+                    "language": document.language,
+                    "group": document.group,
+                    "split": split,
+                    "text": document.text,
+                }
+                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+    scratch.replace(run.path / "documents.jsonl")

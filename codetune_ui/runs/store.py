@@ -206,6 +206,11 @@ class Home:
         return self.path / "uploads"
 
     @property
+    def cache_dir(self) -> Path:
+        """Where lies what can be made again: scans, clones. It may be deleted at any time."""
+        return self.path / "cache"
+
+    @property
     def server_dir(self) -> Path:
         """Where the completion server says how to reach it."""
         return self.path / "server"
