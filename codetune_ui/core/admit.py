@@ -1,39 +1,79 @@
-"""One file's way in: its name, then its bytes; the same for a folder, a zip and a table."""
+"""One file's way in: its name, then its bytes; the same for a folder, an archive and a table."""
 
 from __future__ import annotations
 
+import lzma
+import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable
+from typing import Protocol
 
-from codetune_ui.core.clean import MOST_BYTES, NameRules, decode, with_plain_line_ends
+from codetune_ui.core.clean import decode, with_plain_line_ends
 from codetune_ui.core.document import Document, Dropped, DropReason
 from codetune_ui.core.languages import language_of, may_need_first_line
 
 CRLF_NOTE = "line ends were CRLF"
-# What reading may raise: gone or forbidden; and in a zip torn, encrypted or packed unknown ways.
-UNREADABLE = (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error)
+UNKNOWN = "Unknown"  # the language of a row without a path, and of a forced file without a name
+NONE: frozenset[DropReason] = frozenset()
+# What reading may raise: gone or forbidden; and in an archive torn, encrypted or packed strangely.
+UNREADABLE = (
+    OSError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+)
 
 
-def admit_file(path: str, read: Callable[[int], bytes], rules: NameRules) -> Document | Dropped:
-    """Return a file as a document, or why it is not one; `read(most)` is called at most once."""
+class Rules(Protocol):
+    """What a path alone decides; `NameRules`, or those of one source among several."""
+
+    def forces(self, path: str) -> bool:
+        """Return whether the person wants this file whatever the rules say."""
+
+    def most_bytes(self, path: str) -> int:
+        """Return how large this file may be."""
+
+    def reason(self, path: str, pardoned: frozenset[DropReason] = NONE) -> DropReason | None:
+        """Return why a path is left out before it is opened, None when it is wanted."""
+
+
+def admit_file(
+    path: str,
+    read: Callable[[int], bytes],
+    rules: Rules,
+    *,
+    pardoned: frozenset[DropReason] = NONE,
+    changed: float = 0.0,
+) -> Document | Dropped:
+    """Return a file as a document, or why it is not one; `read(most)` is called at most once.
+
+    `pardoned` are the rules by name that .gitattributes lifts; see `Document` for `changed`.
+    """
     language = language_of(path) or ""
-    if reason := rules.reason(path):
+    if reason := rules.reason(path, pardoned):
         return Dropped(path, reason, language)
-    if not language and not may_need_first_line(path):
+    forced = rules.forces(path)
+    if not (language or forced or may_need_first_line(path)):
         return Dropped(path, DropReason.NOT_CODE)
+    most = rules.most_bytes(path)
     try:
-        data = read(MOST_BYTES + 1)
+        data = read(most + 1)
     except UNREADABLE:
         return Dropped(path, DropReason.UNREADABLE, language)
     language = language or language_of(path, data[:200].partition(b"\n")[0]) or ""
-    if not language:
+    if not (language or forced):
         return Dropped(path, DropReason.NOT_CODE)
-    text = decode(data)
+    text = decode(data, most)
     if isinstance(text, DropReason):
         return Dropped(path, text, language)
     note = CRLF_NOTE if b"\r" in data else ""
-    return Document(text, path, language, path.partition("/")[0], note)
+    group = path.partition("/")[0]
+    return Document(text, path, language or UNKNOWN, group, note, changed=changed)
 
 
 def admit_text(text: str, path: str, language: str, group: str) -> Document | Dropped:

@@ -103,11 +103,16 @@ class NameRules:
         """Return how large this file may be."""
         return FORCED_MOST_BYTES if self.forces(path) else MOST_BYTES
 
-    def reason(self, path: str) -> DropReason | None:
-        """Return why a path is left out before it is opened, None when it is wanted."""
+    def reason(
+        self, path: str, pardoned: frozenset[DropReason] = frozenset()
+    ) -> DropReason | None:
+        """Return why a path is left out before it is opened, None when it is wanted.
+
+        `pardoned` are the rules by name that the tree's .gitattributes lifts.
+        """
         if self.forces(path):
             return None
-        if reason := reason_by_name(path):
+        if (reason := reason_by_name(path)) and reason not in pardoned:
             return reason
         if self._include is not None and not self._include.match_file(path):
             return DropReason.NOT_INCLUDED

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from codetune_ui.core.admit import admit_text
+from codetune_ui.core.admit import UNKNOWN, Rules, admit_text
 from codetune_ui.core.clean import name_rules
 from codetune_ui.core.config import Config
 from codetune_ui.core.document import Document, Dropped, DropReason
@@ -36,15 +36,17 @@ LANGUAGE_COLUMNS = ("language", "lang", "programming_language")
 MOST_JSON = 500_000_000  # bytes that are parsed at once; .jsonl has no such limit
 LONGEST_LINE = 50_000_000  # bytes; what comes after is skipped, not held
 TEXT_PART = 4000  # characters of a .txt file that make one document, cut at a blank line
-UNKNOWN = "Unknown"
 
 Row = Mapping[str, Any]
 
 
-def document_from_row(row: Row, index: int, config: Config) -> Document | Dropped:
+def document_from_row(
+    row: Row, index: int, config: Config, rules: Rules | None = None
+) -> Document | Dropped:
     """Return a table's or a Hub dataset's row as a document, or why it is left out.
 
-    A row whose path says that it is no code is dropped; one without a path is taken at its word.
+    `rules` are the config's own where none are given. A row whose path says that it is no
+    code is dropped; one without a path is taken at its word.
     """
     named, group = _first(row, PATH_COLUMNS), _first(row, GROUP_COLUMNS)
     path = "/".join(part.strip("/") for part in (group, named) if part) or f"row {index + 1}"
@@ -53,12 +55,13 @@ def document_from_row(row: Row, index: int, config: Config) -> Document | Droppe
     said = _first(row, LANGUAGE_COLUMNS)
     language = language_of(named) if named else None
     language = language or LANGUAGES.get(said.lower(), said)
-    if named and (reason := name_rules(config.include, config.exclude).reason(path)):
+    rules = rules or name_rules(config.include, config.exclude, config.force_in)
+    if named and (reason := rules.reason(path)):
         return Dropped(path, reason, language)
     text = row.get(config.data_column)
     if not isinstance(text, str):
         return Dropped(path, DropReason.NOT_TEXT, language)
-    if named and not language:
+    if named and not language and not rules.forces(path):
         return Dropped(path, DropReason.NOT_CODE)
     top = named.strip("/").partition("/")[0] if "/" in named.strip("/") else path
     return admit_text(text, path, language or UNKNOWN, group or top)
@@ -70,7 +73,9 @@ def _first(row: Row, names: tuple[str, ...]) -> str:
     return value.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def read_table(file: Path, config: Config) -> Iterator[Document | Dropped]:
+def read_table(
+    file: Path, config: Config, rules: Rules | None = None
+) -> Iterator[Document | Dropped]:
     """Yield one document a row; a broken line is dropped, not the whole file.
 
     Raises `SourceError` when the first row lacks the column.
@@ -84,7 +89,7 @@ def read_table(file: Path, config: Config) -> Iterator[Document | Dropped]:
             if not checked:
                 _check_column(row, file, config)
             checked = True
-            yield document_from_row(row, index, config)
+            yield document_from_row(row, index, config, rules)
     except OSError as error:
         raise SourceError(f"'{file.name}' cannot be read: {error}.", "Check the file.") from error
 

@@ -1,47 +1,94 @@
-"""Every file below a folder, in a fixed order; no link is followed, only regular files are read."""
+"""Every file below a folder, in a fixed order; no link is followed, only regular files are read.
+
+In a git checkout the tracked files, in any other folder those that .gitignore leaves. A checkout
+inside a plain folder (one of several clones) and a submodule that is there are read by their own
+index and rules; any other repository inside a checkout is not tracked, as git sees it.
+"""
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+from codetune_ui.core.admit import Rules
 from codetune_ui.core.clean import VENDORED_FOLDERS
+from codetune_ui.core.disk import readable
 from codetune_ui.core.document import Dropped, DropReason
-from codetune_ui.core.ignore import IGNORE_FILES, MOST_BYTES, IgnoreRules
+from codetune_ui.core.git import checkout_around, find_checkout
+from codetune_ui.core.scope import Scope
 
-Waiting = tuple[str, os.DirEntry[str], DropReason | None]  # path, entry, its folder's reason
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file to look at; see `Document.changed`, and `Scope.pardoned`."""
+
+    path: str
+    file: Path
+    changed: float = 0.0
+    pardoned: frozenset[DropReason] = frozenset()
 
 
-def walk(root: Path) -> Iterator[tuple[str, Path] | Dropped]:
-    """Yield (relative path, file) for every file to look at, and what is left out unseen.
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An entry still to be looked at, and why all of its folder is left out, if it is."""
+
+    path: str
+    entry: os.DirEntry[str]
+    scope: Scope
+    inherited: DropReason | None
+
+
+def walk(
+    root: Path, rules: Rules, *, since: float = 0.0, git: bool = True
+) -> Iterator[Found | Dropped]:
+    """Yield every file to look at, and what is left out unseen.
 
     Files inside an ignored or vendored folder are named one by one, so that the counts add up; only
-    .git itself is no part of the code.
+    .git itself is no part of the code. With `since` (seconds since 1970) a checkout's history is
+    asked when its files changed.
     """
-    rules = IgnoreRules()
-    rules.add("", _ignore_lines(root))
+    scope = _scope_of(root, since) if git else Scope()
+    scope.enter("", root)
     waiting: list[Waiting] = []  # a stack, not recursion: folders nest deeper than Python does
-    yield from _push(waiting, root, "", None)
+    yield from _push(waiting, root, "", scope, None)
     while waiting:
-        path, entry, inherited = waiting.pop()
-        mode = _mode(entry)
-        reason = inherited or _reason(path, entry, mode, rules)
+        item = waiting.pop()
+        mode = _mode(item.entry)
         if mode is not None and stat.S_ISDIR(mode):
-            folder = Path(entry.path)
-            if reason is None:
-                rules.add(path + "/", _ignore_lines(folder))
-            yield from _push(waiting, folder, path + "/", reason)
-        elif reason is not None:
-            yield Dropped(path, reason)
+            yield from _enter(waiting, item, since, git=git)
+        elif (reason := _file_reason(item, mode, rules)) is not None:
+            yield Dropped(item.path, reason)
         else:
-            yield path, Path(entry.path)
+            scope, path = item.scope, item.path
+            yield Found(path, Path(item.entry.path), scope.changed(path), scope.pardoned(path))
+
+
+def _scope_of(root: Path, since: float) -> Scope:
+    whole = root.resolve()
+    checkout = checkout_around(whole)
+    if checkout is None:
+        return Scope()
+    inside = readable(whole.relative_to(checkout.top).as_posix()) + "/"
+    return Scope("", checkout, "" if inside == "./" else inside, since)
+
+
+def _enter(waiting: list[Waiting], item: Waiting, since: float, *, git: bool) -> Iterator[Dropped]:
+    folder, path, scope = Path(item.entry.path), item.path + "/", item.scope
+    reason = item.inherited or _folder_reason(item)
+    if reason is None:
+        own = scope.checkout is None or scope.is_submodule(path)
+        checkout = find_checkout(folder) if git and own else None
+        if checkout is not None:
+            scope = Scope(path, checkout, "", since)
+        scope.enter(path, folder)
+    yield from _push(waiting, folder, path, scope, reason)
 
 
 def _push(
-    waiting: list[Waiting], folder: Path, base: str, reason: DropReason | None
+    waiting: list[Waiting], folder: Path, base: str, scope: Scope, reason: DropReason | None
 ) -> Iterator[Dropped]:
     """Put a folder's entries on the stack, the first name on top; say when it cannot be listed."""
     try:
@@ -50,7 +97,11 @@ def _push(
     except OSError:
         yield Dropped(base or "./", reason or DropReason.UNREADABLE)
         return
-    waiting += [(base + readable(e.name), e, reason) for e in entries if e.name != ".git"]
+    waiting += [
+        Waiting(base + readable(entry.name), entry, scope, reason)
+        for entry in entries
+        if entry.name != ".git"
+    ]
 
 
 def _mode(entry: os.DirEntry[str]) -> int | None:
@@ -60,47 +111,18 @@ def _mode(entry: os.DirEntry[str]) -> int | None:
         return None  # it went away, or its name is too long
 
 
-def _reason(
-    path: str, entry: os.DirEntry[str], mode: int | None, rules: IgnoreRules
-) -> DropReason | None:
-    if mode is None:
-        return DropReason.UNREADABLE
-    if stat.S_ISLNK(mode):
-        return DropReason.LINK
-    if stat.S_ISDIR(mode):
-        if rules.ignores(path + "/"):
-            return DropReason.IGNORED
-        return DropReason.VENDORED if VENDORED_FOLDERS.fullmatch(entry.name) else None
-    if not stat.S_ISREG(mode):
-        return DropReason.UNREADABLE  # a pipe would wait for ever
-    return DropReason.IGNORED if rules.ignores(path) else None
+def _folder_reason(item: Waiting) -> DropReason | None:
+    if item.scope.leaves_out(item.path + "/"):
+        return DropReason.IGNORED
+    return DropReason.VENDORED if VENDORED_FOLDERS.fullmatch(item.entry.name) else None
 
 
-def readable(name: str) -> str:
-    """Return a file name that can be printed and stored: bytes that are not UTF-8 are shown.
-
-    >>> readable("caf\\udce9.py")
-    'caf\\\\xe9.py'
-    """
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-def read_regular(file: Path, most: int) -> bytes:
-    """Return at most `most` bytes; `OSError` when it is, or has just become, no regular file."""
-    # The entry may have been replaced since it was listed: no link, and no waiting for a pipe.
-    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0)
-    flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    with os.fdopen(os.open(file, flags), "rb") as stream:
-        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file", str(file))
-        return stream.read(most)
-
-
-def _ignore_lines(folder: Path) -> str:
-    lines = []
-    for name in IGNORE_FILES:
-        try:
-            lines.append(read_regular(folder / name, MOST_BYTES).decode("utf-8", "replace"))
-        except OSError:
-            continue  # there is none, or it is a link: git does not follow that either
-    return "\n".join(lines)
+def _file_reason(item: Waiting, mode: int | None, rules: Rules) -> DropReason | None:
+    if mode is None or not stat.S_ISREG(mode):  # a pipe would wait for ever
+        link = mode is not None and stat.S_ISLNK(mode)
+        return item.inherited or (DropReason.LINK if link else DropReason.UNREADABLE)
+    if rules.forces(item.path):
+        return None
+    if item.inherited is not None and item.inherited not in item.scope.pardoned(item.path):
+        return item.inherited
+    return item.scope.reason(item.path)

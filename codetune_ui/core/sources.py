@@ -1,0 +1,140 @@
+"""The sources a person named: one, or several with ";" between, each with a weight."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from codetune_ui.core.clean import VENDORED_FOLDERS
+from codetune_ui.core.errors import ConfigError
+
+WEIGHT = re.compile(r"\s\*\s*(\S*)$")
+HEAVIEST = 100.0
+ENDINGS = re.compile(r"(\.git|\.(zip|tar|tar\.\w+|tgz|tbz2?|txz|jsonl|json|parquet|txt))$", re.I)
+SSH = re.compile(r"[A-Za-z0-9][\w.-]*@[A-Za-z0-9][\w.-]*:(?![\\/]{2})\S")  # git@host:path
+SCHEMES = ("https://", "ssh://", "file://")
+LOGIN = re.compile(r"(?<=://)[^/@\s]*@")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSpec:
+    """One place to read from, and how often an epoch shows each of its files."""
+
+    place: str
+    weight: float = 1.0
+
+
+def parse_sources(text: str) -> list[SourceSpec]:
+    """Return the sources that a text names; `ConfigError` where a weight is none.
+
+    >>> [(spec.place, spec.weight) for spec in parse_sources("/work/app; hub:a/b *0.5")]
+    [('/work/app', 1.0), ('hub:a/b', 0.5)]
+    """
+    whole = text.strip()
+    if _exists(whole):  # a folder's name may hold a ";" or a "*"
+        return [SourceSpec(whole)]
+    specs = [_parse(part.strip()) for part in whole.split(";") if part.strip()]
+    return specs or [SourceSpec("")]
+
+
+def format_sources(specs: Sequence[SourceSpec]) -> str:
+    """Return the text that `parse_sources` reads.
+
+    >>> format_sources([SourceSpec("/work/app"), SourceSpec("hub:a/b", 0.5)])
+    '/work/app; hub:a/b *0.5'
+    """
+    if len(specs) > 1 or any(spec.weight != 1 for spec in specs):
+        odd = next((spec.place for spec in specs if ";" in spec.place), None)
+        if odd is not None:
+            raise ConfigError(
+                f"'{odd}' holds a ';', which stands between sources.",
+                "Rename it, or give it alone.",
+                field="source",
+            )
+    parts = [f"{s.place} *{s.weight:g}" if s.weight != 1 else s.place for s in specs]
+    return "; ".join(parts)
+
+
+def is_hub_source(source: str) -> bool:
+    """Return whether a source is a Hub dataset.
+
+    >>> is_hub_source("hub:smangrul/hf-stack-v1"), is_hub_source("/home/me/code")
+    (True, False)
+    """
+    return source.startswith("hub:")
+
+
+def is_git_url(source: str) -> bool:
+    """Return whether a source is fetched by git.
+
+    >>> [is_git_url(text) for text in ("https://host/a.git", "git@host:a/b", "OWNER/NAME", "/a")]
+    [True, True, False, False]
+    """
+    return source.lower().startswith(SCHEMES) or bool(SSH.match(source))
+
+
+def masked(source: str) -> str:
+    """Return a source as it may be shown and stored: a URL without the login in it.
+
+    >>> masked("https://me:token@host/a.git"), masked("ssh://git@host/a")
+    ('https://***@host/a.git', 'ssh://git@host/a')
+    """
+
+    def hidden(found: re.Match[str]) -> str:
+        # over ssh a bare name is no secret, and without it there is no way in
+        name = found[0][:-1]
+        kept = source.lower().startswith("ssh://") and ":" not in name
+        return found[0] if kept else "***@"
+
+    return LOGIN.sub(hidden, source)
+
+
+def short_names(specs: Sequence[SourceSpec]) -> list[str]:
+    """Return one unlike name for each of several sources: the last part of its place.
+
+    >>> short_names([SourceSpec("/a/app"), SourceSpec("/b/app/"), SourceSpec("git@h:x/lib.git")])
+    ['app', 'app-2', 'lib']
+    """
+    names: list[str] = []
+    for spec in specs:
+        base = _last_part(spec.place)
+        name, number = base, 1
+        while name.lower() in map(str.lower, names):
+            number += 1
+            name = f"{base}-{number}"
+        names.append(name)
+    return names
+
+
+def _last_part(place: str) -> str:
+    path = masked(place).removeprefix("hub:").partition("@")[0] if is_hub_source(place) else place
+    last = re.split(r"[\\/:]", masked(path).rstrip("\\/"))[-1]
+    name = re.sub(r"[^\w.-]+", "-", ENDINGS.sub("", last)).strip(".-") or "source"
+    # a source that is called "dist" is no vendored folder
+    return f"{name}-code" if VENDORED_FOLDERS.fullmatch(name) else name
+
+
+def _exists(text: str) -> bool:
+    try:
+        return bool(text) and Path(text).expanduser().exists()
+    except (OSError, RuntimeError, ValueError):  # too long, ~nobody, a NUL
+        return False
+
+
+def _parse(part: str) -> SourceSpec:
+    found = WEIGHT.search(part)
+    if found is None or _exists(part):
+        return SourceSpec(part)
+    try:
+        weight = float(found[1])
+    except ValueError:
+        weight = 0.0
+    if not 0 < weight <= HEAVIEST:  # NaN fails here too
+        raise ConfigError(
+            f"'{masked(part)}' has a weight that is none.",
+            f"Write a number above 0, at most {HEAVIEST:g}: /work/app *2.",
+            field="source",
+        )
+    return SourceSpec(part[: found.start()].strip(), weight)
