@@ -10,7 +10,7 @@ from codetune_ui.core.config import DEMO, Config
 from codetune_ui.core.errors import ModelError
 from codetune_ui.core.families import find_format
 from codetune_ui.core.pipeline import collect
-from codetune_ui.core.source import Document, is_hub_source, read_source
+from codetune_ui.core.source import Document, open_sources, read_source
 from codetune_ui.core.split import split_documents
 from codetune_ui.core.tokens import CodeTokenizer
 
@@ -40,8 +40,12 @@ def check_inputs(config: Config) -> None:
     folder = local_model(config)
     if folder is not None:
         find_format(CodeTokenizer.from_folder(folder), folder, config)
-    if not is_hub_source(config.source):
-        next(iter(read_source(config, demo_code=DEMO_CODE)), None)  # opens it, and reads no more
+    check_source(config)
+
+
+def check_source(config: Config) -> None:
+    """Raise what is wrong with the sources, as far as it is seen without the network."""
+    open_sources(config, demo_code=DEMO_CODE)
 
 
 def local_documents(config: Config) -> list[Document]:

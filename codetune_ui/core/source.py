@@ -21,6 +21,7 @@ from codetune_ui.core.document import Document, Dropped, DropReason
 from codetune_ui.core.errors import SourceError
 from codetune_ui.core.history import seconds_of
 from codetune_ui.core.sources import (
+    check_git_url,
     is_git_url,
     is_hub_source,
     masked,
@@ -95,6 +96,21 @@ def read_source(config: Config, *, demo_code: Path) -> Items:
         return read_place(place, config, rules, demo_code=demo_code)
 
     return read_sources(config, read)
+
+
+def open_sources(config: Config, *, demo_code: Path) -> None:
+    """Open every source on this machine and read one file of each; raise what is wrong with it."""
+
+    def read(place: str, config: Config, rules: Rules) -> Items:
+        if is_git_url(place):
+            check_git_url(place)
+        if is_hub_source(place) or is_git_url(place):
+            return iter(())  # nothing more to see without the network
+        first = next(read_place(place, config, rules, demo_code=demo_code), None)
+        return iter(() if first is None else (first,))
+
+    seconds_of(config.held_out_after)
+    read_sources(config.replace(held_out_after=""), read)  # reading history may take a while
 
 
 def read_place(

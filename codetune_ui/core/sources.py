@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from codetune_ui.core.clean import VENDORED_FOLDERS
-from codetune_ui.core.errors import ConfigError
+from codetune_ui.core.document import Document
+from codetune_ui.core.errors import ConfigError, SourceError
 
 WEIGHT = re.compile(r"\s\*\s*(\S*)$")
 HEAVIEST = 100.0
 ENDINGS = re.compile(r"(\.git|\.(zip|tar|tar\.\w+|tgz|tbz2?|txz|jsonl|json|parquet|txt))$", re.I)
-SSH = re.compile(r"[A-Za-z0-9][\w.-]*@[A-Za-z0-9][\w.-]*:(?![\\/]{2})\S")  # git@host:path
+SSH = re.compile(r"[A-Za-z0-9][\w.-]*@[A-Za-z0-9][\w.-]*:(?![\\/]{2})\S+")  # git@host:path
 SCHEMES = ("https://", "ssh://", "file://")
+FOREIGN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(://|::)")  # http://, git://, ext::
+URL = re.compile(  # what may stand in one; a host never begins with "-": ssh would see an option
+    r"(?:https://|ssh://(?:[A-Za-z0-9][\w.-]*@)?)(?:[A-Za-z0-9][\w.-]*|\[[0-9A-Fa-f:]+\])(?::\d+)?/\S+"
+    r"|file:///\S.*",
+    re.I,
+)
 LOGIN = re.compile(r"(?<=://)[^/@\s]*@")
 
 
@@ -63,7 +71,7 @@ def is_hub_source(source: str) -> bool:
     >>> is_hub_source("hub:smangrul/hf-stack-v1"), is_hub_source("/home/me/code")
     (True, False)
     """
-    return source.startswith("hub:")
+    return source.startswith("hub:") and ";" not in source
 
 
 def is_git_url(source: str) -> bool:
@@ -72,7 +80,29 @@ def is_git_url(source: str) -> bool:
     >>> [is_git_url(text) for text in ("https://host/a.git", "git@host:a/b", "OWNER/NAME", "/a")]
     [True, True, False, False]
     """
-    return source.lower().startswith(SCHEMES) or bool(SSH.match(source))
+    if ";" in source:
+        return False  # several, or none
+    return bool(FOREIGN.match(source) or SSH.match(source))
+
+
+def check_git_url(url: str) -> None:
+    """Raise `SourceError` for a URL that git shall not see; its login, if any, is not repeated."""
+    if LOGIN.search(url) and masked(url) != url:
+        raise SourceError(
+            f"'{masked(url)}' holds a login, which would be stored with the run.",
+            "Give the address without it; for a private one the ssh address, git@host:OWNER/NAME.",
+        )
+    if not url.lower().startswith(SCHEMES) and not SSH.fullmatch(url):
+        raise SourceError(
+            f"'{masked(url)}' is fetched over neither https nor ssh.",
+            "Write https://… or git@host:OWNER/NAME, or clone it and give the folder.",
+        )
+    odd = any(ord(char) <= 32 or ord(char) == 127 for char in url)
+    if odd or not (URL.fullmatch(url) or SSH.fullmatch(url)):
+        raise SourceError(
+            f"'{masked(url)}' is no address of a repository.",
+            "Write it as https://host/OWNER/NAME or git@host:OWNER/NAME.",
+        )
 
 
 def masked(source: str) -> str:
@@ -138,3 +168,29 @@ def _parse(part: str) -> SourceSpec:
             field="source",
         )
     return SourceSpec(part[: found.start()].strip(), weight)
+
+
+def shown(documents: Sequence[Document], seed: int, epoch: int) -> list[Document]:
+    """Return the documents of one epoch, each as often as its weight says.
+
+    A weight of 2.5 is twice, and once more in half of the epochs; which ones follows from seed,
+    epoch and path alone. A repeat has a path of its own, from which its own holes follow.
+
+    >>> double = Document("x", "a.py", "Python", "a.py", weight=2.0)
+    >>> [document.path for document in shown([double], seed=0, epoch=0)]
+    ['a.py', 'a.py (again 1)']
+    """
+    chosen: list[Document] = []
+    for document in documents:
+        times = int(document.weight)
+        times += _place(f"{seed}:{epoch}:{document.path}") < document.weight - times
+        chosen += [document] if times else []
+        again = (f"{document.path} (again {number})" for number in range(1, times))
+        chosen += [replace(document, path=path) for path in again]
+    return chosen
+
+
+def _place(name: str) -> float:
+    """Return a number from 0 to 1 that depends on the name only."""
+    digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2**64

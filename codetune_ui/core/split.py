@@ -1,9 +1,12 @@
-"""Train and held-out: by the hash of a group's name, as much as the data allows.
+"""Train and held-out: by the hash of a group's name, as much as the data allows, or by time.
 
 A group is a repository or a directory, so that near-copies do not sit on both sides. Where there
 are too few groups for a fair share, the next finer level is taken, down to single files. A group's
 side follows from its name alone: neither order nor seed nor other files move it, as long as the
 level and the share stay the same (the share halves each time a large source doubles).
+
+By time, the files that git saw change on a day or later are held out: what the model is measured
+on is then younger than all it was taught.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from dataclasses import dataclass
 from codetune_ui.core.config import Config
 from codetune_ui.core.document import Document
 from codetune_ui.core.errors import SourceError
+from codetune_ui.core.history import day_of, seconds_of
 
 FEWEST_DOCUMENTS = 2
 FEWEST_CHARACTERS = 100
@@ -37,9 +41,13 @@ class Split:
     share: float
     chosen: frozenset[str] | None = None
     """Named groups, where a share of the hashes would be too coarse."""
+    after: float = 0.0
+    """By time: hold out what changed then or later (seconds since 1970); 0 is by group."""
 
     def holds_out(self, document: Document) -> bool:
         """Return the side of any document, also of one that came after the choice was made."""
+        if self.after:
+            return document.changed >= self.after
         name = self.key(document)
         return name in self.chosen if self.chosen is not None else _place(name) < self.share
 
@@ -58,6 +66,8 @@ def choose_split(documents: Sequence[Document], config: Config) -> Split:
     """Take the coarsest level of groups whose held-out share comes near the wanted one."""
     characters = sum(len(document.text) for document in documents)
     _check_enough(documents, characters)
+    if config.held_out_after:
+        return _by_time(documents, config.held_out_after)
     share = held_out_share(characters, config)
     sizes: dict[str, int] = {}
     for key in _levels(documents):
@@ -67,6 +77,31 @@ def choose_split(documents: Sequence[Document], config: Config) -> Split:
         if near and len(sizes) >= FEWEST_GROUPS:
             return Split(key, share)
     return Split(_path, share, _choose(sizes, share * characters))
+
+
+def _by_time(documents: Sequence[Document], date: str) -> Split:
+    """Hold out what changed since a day; `SourceError` when that is nothing, all, or unknown."""
+    undated = next((document for document in documents if not document.changed), None)
+    if undated is not None:
+        raise SourceError(
+            f"'{undated.path}' has no git history that would say when it changed.",
+            "Empty 'Held out by time', or give git checkouts or git URLs only.",
+        )
+    after = seconds_of(date)
+    times = [document.changed for document in documents]
+    held_out = sum(changed >= after for changed in times)
+    if not held_out:
+        raise SourceError(
+            f"No file has changed on or after {date}.",
+            f"The newest commit is of {day_of(max(times))}: choose that day or an earlier one.",
+        )
+    if held_out == len(documents):
+        raise SourceError(
+            f"Every file has changed on or after {date}, so that none is left to train on.",
+            f"The files changed between {day_of(min(times))} and {day_of(max(times))}: "
+            "choose a later day.",
+        )
+    return Split(_path, held_out / len(documents), after=after)
 
 
 def held_out_share(characters: int, config: Config) -> float:

@@ -11,6 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from codetune_ui.core.admit import Rules
 from codetune_ui.core.assets import DEMO_MODEL
 from codetune_ui.core.config import DEMO, Config
 from codetune_ui.core.errors import ModelError, SourceError
@@ -141,16 +142,19 @@ def _why(error: Exception, called: str) -> tuple[str, str]:
 
 
 def hub_documents(
-    config: Config, *, open_rows: Callable[[str, str, str], Any] | None = None
+    config: Config,
+    *,
+    rules: Rules | None = None,
+    open_rows: Callable[[str, str, str, str], Any] | None = None,
 ) -> Iterator[Document | Dropped]:
     """Stream a Hub dataset's rows as documents; it is read only as far as it is asked.
 
-    `open_rows(name, split, data_dir)` gives an iterable of rows. Raises `SourceError` before the
-    first document when the dataset is unreachable or lacks the column.
+    `open_rows(name, split, data_dir, data_config)` gives an iterable of rows. Raises `SourceError`
+    before the first document when the dataset is unreachable or lacks the column.
     """
     name, split = parse_source(config.source)
-    rows = (open_rows or _open)(name, split, config.data_dir)
-    return _documents(rows, name, config)
+    rows = (open_rows or _open)(name, split, config.data_dir, config.data_config)
+    return _documents(rows, name, config, rules)
 
 
 def parse_source(source: str) -> tuple[str, str]:
@@ -165,7 +169,9 @@ def parse_source(source: str) -> tuple[str, str]:
     return name, split or "train"
 
 
-def _documents(rows: Any, name: str, config: Config) -> Iterator[Document | Dropped]:
+def _documents(
+    rows: Any, name: str, config: Config, rules: Rules | None
+) -> Iterator[Document | Dropped]:
     stream = iter(_readable(rows, name))
     first = next(stream, None)
     if first is None:
@@ -173,10 +179,10 @@ def _documents(rows: Any, name: str, config: Config) -> Iterator[Document | Drop
     if config.data_column not in first:
         raise SourceError(
             f"The dataset '{name}' has no column '{config.data_column}'.",
-            f"Its columns are: {', '.join(first)}.",
+            f"Set 'Column' to one of: {', '.join(map(str, first))}.",
         )
     for index, row in enumerate(chain([first], stream)):
-        yield document_from_row(row, index, config)
+        yield document_from_row(row, index, config, rules)
 
 
 def _readable(rows: Any, name: str) -> Iterator[Mapping[str, Any]]:
@@ -190,23 +196,84 @@ def _readable(rows: Any, name: str) -> Iterator[Mapping[str, Any]]:
         ) from error
 
 
-def _open(name: str, split: str, data_dir: str) -> Any:
+def hub_offers(
+    name: str, *, data_config: str = "", split: str = "", data_dir: str = ""
+) -> dict[str, list[str]]:
+    """Return what a Hub dataset offers to choose from: its "configs", "splits" and "columns".
+
+    Splits and columns are those of the configuration and split that are given, else of the first.
+    Raises `SourceError` when the dataset is unreachable; a list that cannot be had is empty.
+    """
+    _reach(name)
+    import datasets
+
+    datasets.disable_progress_bars()
+    configs = _listed(lambda: datasets.get_dataset_config_names(name))
+    config = data_config if data_config in configs else _first_of(configs)
+    splits = _listed(lambda: datasets.get_dataset_split_names(name, config or None))
+    chosen = split if split in splits else _first_of(splits)
+    rows = _listed(lambda: _load(name, chosen or "train", data_dir, config).take(1))
+    return {"configs": configs, "splits": splits, "columns": [str(c) for row in rows for c in row]}
+
+
+def _first_of(names: list[str]) -> str:
+    """Return what is taken where nobody chose: the usual names first."""
+    usual = (name for name in ("default", "train") if name in names)
+    return next(usual, names[0] if names else "")
+
+
+def _listed(ask: Callable[[], Any]) -> list[Any]:
+    try:
+        return list(ask())
+    except _network_errors():
+        return []
+
+
+def _reach(name: str) -> None:
+    """Raise `SourceError` at once where `datasets` would try again for a minute."""
     from huggingface_hub import HfApi
 
     try:
         HfApi().dataset_info(name, timeout=REACH_S)
     except _network_errors() as error:
         raise SourceError(*_why(error, f"The dataset '{name}'")) from error
-    from datasets import disable_progress_bars, load_dataset
 
-    disable_progress_bars()
+
+def _load(name: str, split: str, data_dir: str, data_config: str) -> Any:
+    from datasets import load_dataset
+
+    return load_dataset(
+        name, data_config or None, data_dir=data_dir or None, split=split, streaming=True
+    )
+
+
+def _open(name: str, split: str, data_dir: str, data_config: str) -> Any:
+    _reach(name)
+    import datasets
+
+    datasets.disable_progress_bars()
     try:
-        return load_dataset(name, data_dir=data_dir or None, split=split, streaming=True)
+        return _load(name, split, data_dir, data_config)
     except _network_errors() as error:
+        offered = hub_offers(name, data_config=data_config, split=split)
         raise SourceError(
             f"The dataset '{name}' cannot be opened: {_first_line(error)}",
-            "Check its name, its split (hub:OWNER/NAME@SPLIT) and the folder on the Hub.",
+            _choices(offered, split, data_config),
         ) from error
+
+
+def _choices(offered: Mapping[str, list[str]], split: str, data_config: str) -> str:
+    """Say what to choose instead, where the choice was none of what is offered."""
+    configs, splits = offered["configs"], offered["splits"]
+    if configs and (data_config or len(configs) > 1) and data_config not in configs:
+        return f"Set 'Configuration on the Hub' to one of: {_some(configs)}."
+    if splits and split not in splits:
+        return f"Its splits are: {_some(splits)}. Write hub:OWNER/NAME@SPLIT."
+    return "Check its name, its split (hub:OWNER/NAME@SPLIT) and the folder on the Hub."
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:20]) + (" …" if len(names) > 20 else "")
 
 
 def _first_line(error: Exception) -> str:

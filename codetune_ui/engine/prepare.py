@@ -21,7 +21,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -29,31 +29,59 @@ from typing import BinaryIO
 import numpy as np
 
 from codetune_ui.core import pipeline
+from codetune_ui.core.admit import Rules
 from codetune_ui.core.assets import DEMO_CODE
 from codetune_ui.core.config import Config
 from codetune_ui.core.errors import CodeTuneError, SourceError
 from codetune_ui.core.families import find_format
 from codetune_ui.core.pack import Row, to_words
 from codetune_ui.core.recipe import Recipe, examples_of, rows
-from codetune_ui.core.source import Document, Dropped, is_hub_source, read_source
+from codetune_ui.core.source import Document, Dropped, is_hub_source, read_place, read_sources
+from codetune_ui.core.sources import check_git_url, is_git_url, shown
 from codetune_ui.core.split import Split, choose_split
 from codetune_ui.core.tokens import CodeTokenizer, chars_per_token
+from codetune_ui.engine.fetch import fetch, never
 from codetune_ui.engine.producer import Prepared, rows_needed
 from codetune_ui.runs.files import replace_json
-from codetune_ui.runs.store import Run
+from codetune_ui.runs.store import Home, Run
 
 STREAM_BLOCK = 2000  # documents of a Hub dataset that are split, shuffled and packed together
 SAMPLE = 200  # documents that chars per token and the FIM figures are taken from
 MOST_VAL_ROWS = 256
+HUB_ROWS_AMONG_SEVERAL = 20_000
 
 
-def read_documents(config: Config) -> Iterator[Document | Dropped]:
-    """Yield everything the source holds, kept or dropped with a reason."""
-    if is_hub_source(config.source):
-        from codetune_ui.engine.hub import hub_documents
+def read_documents(
+    config: Config, *, cancelled: Callable[[], bool] = never, refresh: bool = True
+) -> Iterator[Document | Dropped]:
+    """Yield everything the sources hold, kept or dropped with a reason.
 
-        return pipeline.collect(hub_documents(config), config)
-    return pipeline.collect(read_source(config, demo_code=DEMO_CODE), config)
+    A git URL is fetched when its turn comes; without `refresh` a clone made before is read as it
+    is. `cancelled` ends a fetch that is on its way with `StopRequested`.
+    """
+    single = is_hub_source(config.source)
+
+    def read(place: str, config: Config, rules: Rules) -> Iterator[Document | Dropped]:
+        if is_hub_source(place):
+            from codetune_ui.engine.hub import hub_documents
+
+            rows = hub_documents(config.replace(source=place), rules=rules)
+            # a stream of terabytes would keep the sources after it waiting
+            return rows if single else itertools.islice(rows, HUB_ROWS_AMONG_SEVERAL)
+        if is_git_url(place):
+            check_git_url(place)
+            return _fetched(place, config, rules, cancelled, refresh)
+        return read_place(place, config, rules, demo_code=DEMO_CODE)
+
+    return pipeline.collect(read_sources(config, read), config)
+
+
+def _fetched(
+    url: str, config: Config, rules: Rules, cancelled: Callable[[], bool], refresh: bool
+) -> Iterator[Document | Dropped]:
+    dated = bool(config.held_out_after)
+    folder = fetch(url, Home.current(), history=dated, refresh=refresh, cancelled=cancelled)
+    yield from read_place(str(folder), config, rules, demo_code=DEMO_CODE, called=url)
 
 
 def val_rows_wanted(config: Config) -> int:
@@ -82,7 +110,9 @@ class Preparation:
     def write(self) -> None:
         """Read, split, cut and write everything the plan needs."""
         self._note(stage="reading")
-        documents = (d for d in read_documents(self.config) if isinstance(d, Document))
+        documents = (
+            d for d in read_documents(self.config, refresh=False) if isinstance(d, Document)
+        )
         size = STREAM_BLOCK if is_hub_source(self.config.source) else None
         first = list(itertools.islice(documents, size))
         split = choose_split(first, self.config)
@@ -115,14 +145,18 @@ class Preparation:
         for block in itertools.chain([train], more):
             if block is not train:
                 seen += block
-            for row in rows(block, self.recipe, 0):
+            for row in rows(self._shown(block, 0), self.recipe, 0):
                 count += 1
                 yield row
         if not count:
             raise SourceError("The code gives not a single row to train on.", "Add more code.")
         self._note(rows_per_epoch=count, train_documents=len(seen))
         for epoch in itertools.count(1):
-            yield from rows(seen, self.recipe, epoch)
+            yield from rows(self._shown(seen, epoch), self.recipe, epoch)
+
+    def _shown(self, documents: list[Document], epoch: int) -> list[Document]:
+        """Return what an epoch shows; where chance would leave nothing at all, everything."""
+        return shown(documents, self.config.seed, epoch) or documents
 
     def _write_train(self, endless: Iterator[Row]) -> None:
         path = self.run.dataset_dir / "train.rows"
@@ -156,7 +190,7 @@ class Preparation:
         whole = [e for e in holes if e.prefix + e.middle + e.suffix == e.source]
         density = chars_per_token(self.tokenizer, [d.text for d in sample])
         row_characters = density * self.config.max_seq_len
-        whole_code = sum(len(document.text) for document in train)
+        whole_code = sum(len(document.text) * document.weight for document in train)
         self.known = replace(
             self.known,
             chars_per_token=round(density, 3),

@@ -75,7 +75,7 @@ def test_rows_of_a_stream_become_documents_only_as_far_as_asked(tmp_path: Path) 
     path.write_text("\n".join(json.dumps(row) for row in rows))
     read: list[int] = []
 
-    def opened(_name: str, split: str, _data_dir: str) -> Iterator[dict[str, Any]]:
+    def opened(_name: str, split: str, _dir: str, _config: str) -> Iterator[dict[str, Any]]:
         stream = load_dataset("json", data_files={"train": str(path)}, split=split, streaming=True)
         for index, row in enumerate(stream):
             read.append(index)
@@ -94,7 +94,7 @@ def test_a_missing_column_is_told_with_those_there_are() -> None:
     )
     with pytest.raises(SourceError, match="no column 'content'") as caught:
         next(found)
-    assert caught.value.hint == "Its columns are: text, url."
+    assert caught.value.hint == "Set 'Column' to one of: text, url."
 
 
 def test_an_empty_dataset_is_refused() -> None:

@@ -108,8 +108,9 @@ def test_a_stream_is_read_only_as_far_as_the_plan_needs(
 ) -> None:
     read: list[int] = []
 
-    def endless(_config: Config) -> Iterator[Document]:
+    def endless(_config: Config, *, refresh: bool) -> Iterator[Document]:
         number = 0
+        assert not refresh  # training reads what was scanned
         while True:
             read.append(number)
             text = "".join(f"value_{number}_{k} = {number * k}\n" for k in range(40))
