@@ -28,9 +28,7 @@ PART = re.compile(
 FLAT = re.compile(r"[a-z]|[A-Z]|[0-9]|[^\W\d_]")
 
 
-def apply_policy(
-    documents: Sequence[Document], policy: str
-) -> list[Document | Dropped]:
+def apply_policy(documents: Sequence[Document], policy: str) -> list[Document | Dropped]:
     """Look for secrets in some documents and redact, drop or keep; the order stays."""
     spans = find_secrets([document.text for document in documents])
     return [
@@ -69,9 +67,7 @@ def redact(text: str, spans: Sequence[Span], language: str = "") -> str | None:
     return None
 
 
-def _until_clean(
-    text: str, spans: Sequence[Span], way: Callable[[str, str], str]
-) -> str | None:
+def _until_clean(text: str, spans: Sequence[Span], way: Callable[[str, str], str]) -> str | None:
     for _ in range(ROUNDS):
         text = _replaced(text, spans, way)
         spans = find_secrets([text])[0]

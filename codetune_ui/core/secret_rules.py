@@ -41,8 +41,8 @@ def entropy(value: bytes) -> float:
 def is_placeholder(value: bytes) -> bool:
     """Return whether a value stands for a secret but is none: ours, or all the same letters.
 
-    >>> is_placeholder(b"REDACTED_GITHUB_PAT"), is_placeholder(b"xxxx-xxxx"), is_placeholder(b"k9Zq2")
-    (True, True, False)
+    >>> [is_placeholder(value) for value in (b"REDACTED_JWT", b"xxxx-xxxx", b"k9Zq2")]
+    [True, True, False]
     """
     rest = re.sub(rb"[^A-Za-z0-9]", b"", PLACEHOLDER.sub(b"", value))
     return len(set(rest)) < FEWEST_LETTERS
@@ -101,8 +101,8 @@ class Rule:
     name: str
     anchors: tuple[bytes, ...]
     pattern: re.Pattern[bytes]
-    test: Test = lambda value: not is_placeholder(value)
-    before: int = 0  # most characters that the match may begin ahead of the anchor
+    test: Test
+    before: int  # most characters that the match may begin ahead of the anchor
 
     def find(self, data: bytes, lower: bytes) -> Iterator[tuple[int, int]]:
         """Yield (start, end) in bytes; `lower` is `data` in small letters."""
@@ -121,10 +121,15 @@ class Rule:
         return first if first and first.start() <= place else None
 
 
-def _rule(name: str, anchors: str, pattern: bytes, test: Test | None = None, **more: int) -> Rule:
-    words = tuple(anchors.encode().split())
-    compiled = re.compile(pattern)
-    return Rule(name, words, compiled, test, **more) if test else Rule(name, words, compiled, **more)
+def is_no_placeholder(value: bytes) -> bool:
+    """Return whether a value in the exact form of some key is more than a stand-in for one."""
+    return not is_placeholder(value)
+
+
+def _rule(
+    name: str, anchors: str, pattern: bytes, test: Test = is_no_placeholder, before: int = 0
+) -> Rule:
+    return Rule(name, tuple(anchors.encode().split()), re.compile(pattern), test, before)
 
 
 # From the keyword to the value: rest of the name, closing quote or bracket, type, sign.
@@ -146,7 +151,9 @@ def _quoted(least: int) -> bytes:
 RULES = (
     _rule("password", PASSWORDS, _quoted(SHORT_PASSWORD) + b"|" + UNQUOTED, is_password),
     _rule("key", KEYS, _quoted(16) + b"|" + UNQUOTED, is_key),
-    _rule("option", "--pass --tok --secret --api", rb"--[\w-]+[= ]([^\s\"'`$\\]{8,100})", is_password),
+    _rule(
+        "option", "--pass --tok --secret --api", rb"--[\w-]+[= ]([^\s\"'`$\\]{8,100})", is_password
+    ),
     _rule("sql password", "identified", rb"(?i:identified by)\s+'([^'\s\\]{8,100})'", is_password),
     _rule("aws key id", "akia asia", rb"(?<![A-Za-z0-9])(A[KS]IA[A-Z2-7]{16})(?![A-Za-z0-9])"),
     _rule(
@@ -157,18 +164,34 @@ RULES = (
     ),
     _rule("azure key", "accountkey= accesskey=", rb"\w+=([A-Za-z0-9+/]{40,88}={0,2})"),
     _rule("azure signature", "&sig= ?sig=", rb"[?&]\w+=([A-Za-z0-9%+/]{40,100}=?)", is_random),
-    _rule("connection string", "pwd= password=", rb"\w+=([^;\s\"'`$\\]{8,100})[;\"'`]", is_password),
-    _rule("url password", "://", rb"://[^\s:/@\"'`<>{}$]{0,60}:([^\s:/@\"'`<>\\]{6,100})@[\w.-]", is_url_password),
+    _rule(
+        "connection string", "pwd= password=", rb"\w+=([^;\s\"'`$\\]{8,100})[;\"'`]", is_password
+    ),
+    _rule(
+        "url password",
+        "://",
+        rb"://[^\s:/@\"'`<>{}$]{0,60}:([^\s:/@\"'`<>\\]{6,100})@[\w.-]",
+        is_url_password,
+    ),
     _rule("telegram", ":aa", rb"(?<!\d)(\d{8,10}:AA[A-Za-z0-9_-]{33})(?![A-Za-z0-9_-])", before=10),
     _rule("google client secret", "gocspx-", rb"\w+-([\w-]{24,30})(?![\w-])"),
-    _rule("discord", "discord", rb"[^\n]{6,80}?(?<![\w-])([MNO][\w-]{23,27}\.[\w-]{6}\.[\w-]{27,40})(?![\w-])"),
+    _rule(
+        "discord",
+        "discord",
+        rb"[^\n]{6,80}?(?<![\w-])([MNO][\w-]{23,27}\.[\w-]{6}\.[\w-]{27,40})(?![\w-])",
+    ),
     _rule("discord webhook", "/api/webhooks/", rb"/api/webhooks/\d{16,20}/([\w-]{60,80})"),
-    _rule("slack webhook", "hooks.slack.com", rb"[\w.]+/(?:services|workflows)/(T\w{6,12}/\w{8,14}/\w{20,26})"),
+    _rule(
+        "slack webhook",
+        "hooks.slack.com",
+        rb"[\w.]+/(?:services|workflows)/(T\w{6,12}/\w{8,14}/\w{20,26})",
+    ),
     _rule("bearer", "bearer basic", rb"[Bb]\w{4,5} ([A-Za-z0-9+/_.~-]{20,400}={0,2})", is_random),
     _rule(
         "private key",
         "-----begin",
-        rb"-----BEGIN (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----((?:(?!-----)[\s\S]){40,10000})",
+        rb"-----BEGIN (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----"
+        rb"((?:(?!-----)[\s\S]){40,10000})",
     ),
 )
 

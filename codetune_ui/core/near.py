@@ -1,0 +1,180 @@
+"""Near-copies: candidates by MinHash, each checked by the Jaccard of its runs of five words.
+
+Words are runs of letters, digits, "_" and what is beyond ASCII; a file is the set of all its runs
+of five (The Stack's measure). The sketch is one-permutation MinHash (Li 2012) with the empty bins
+filled as in Shrivastava 2017; all in numpy, without chance, the same on every machine.
+
+Memory: at most 4 kB a file for the check, and 1.8 kB for the index; it does not grow with the
+length of a file. Files of up to 1,024 runs (some 6 kB of code) are compared exactly, longer ones on
+a sample of 1,024, whose error is 1.3 points at 0.8.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+RUN = 5
+FEWEST_RUNS = 12  # below, one changed word decides; such files are compared exactly only
+MOST_RUNS = 1024
+BANDS, ROWS = 18, 5  # finds 99.9 % of the pairs at 0.8 and 96 % at 0.7
+BINS = BANDS * ROWS
+STEP = np.uint64(0x9E3779B97F4A7C15)  # odd, so that it has an inverse
+MIX = np.uint64(0xD6E8FEB86659FD93)
+
+PIECE = 1 << 20
+
+Words = NDArray[np.uint64]
+Runs = NDArray[np.uint32]
+NO_WORDS: Words = np.empty(0, np.uint64)
+
+
+class NearIndex:
+    """Remembers a sketch of each text; the answer depends on the order they come in only."""
+
+    def __init__(self, threshold: float) -> None:
+        self.threshold = threshold
+        self._runs: list[Runs] = []
+        self._sizes: list[int] = []
+        self._paths: list[str] = []
+        self._bands: list[dict[int, int]] = [{} for _ in range(BANDS)]
+
+    def first_like(self, text: str, path: str) -> tuple[str, float] | None:
+        """Return the most alike text before and how much, from `threshold`; else remember this.
+
+        >>> index, text = NearIndex(0.8), " ".join(f"word{n} =" for n in range(100))
+        >>> index.first_like(text, "a.py"), index.first_like(text + " more", "b.py")
+        (None, ('a.py', 0.98...))
+        """
+        runs = runs_of(text)
+        if len(runs) < FEWEST_RUNS:
+            return None
+        keys = _bands(runs)
+        best = max(
+            ((self._likeness(runs, other), -other) for other in self._candidates(keys)),
+            default=(0.0, 0),
+        )
+        if best[0] >= self.threshold:
+            return self._paths[-best[1]], best[0]
+        self._add(runs, keys, path)
+        return None
+
+    def _candidates(self, keys: list[int]) -> set[int]:
+        found = (band.get(key) for band, key in zip(self._bands, keys, strict=True))
+        return {number for number in found if number is not None}
+
+    def _likeness(self, runs: Runs, other: int) -> float:
+        most, least = max(len(runs), self._sizes[other]), min(len(runs), self._sizes[other])
+        if least < self.threshold * most:  # not even if the one holds all of the other
+            return 0.0
+        return jaccard(runs[:MOST_RUNS], self._runs[other])
+
+    def _add(self, runs: Runs, keys: list[int], path: str) -> None:
+        number = len(self._paths)
+        self._paths.append(path)
+        self._sizes.append(len(runs))
+        self._runs.append(runs[:MOST_RUNS].copy())  # a view would hold the whole
+        for band, key in zip(self._bands, keys, strict=True):
+            band.setdefault(key, number)
+
+
+def jaccard(one: Runs, other: Runs) -> float:
+    """Return the share of runs that two texts have in common, from their smallest hashes.
+
+    >>> jaccard(np.array([1, 2, 3], np.uint32), np.array([2, 3, 4], np.uint32))
+    0.5
+    """
+    both = np.union1d(one, other)[:MOST_RUNS]
+    common = np.intersect1d(one, other, assume_unique=True)
+    return float(np.count_nonzero(common <= both[-1]) / len(both)) if len(both) else 0.0
+
+
+def runs_of(text: str) -> Runs:
+    """Return the hashes of a text's runs of five words, sorted, each once.
+
+    >>> len(runs_of("a b c d e f")), len(runs_of("too short"))
+    (2, 0)
+    """
+    data = text.encode("utf-8", "surrogatepass")
+    pieces = range(0, len(data), PIECE)  # a word cut in two by a border is two words
+    words = np.concatenate([word_hashes(data[at : at + PIECE]) for at in pieces] or [NO_WORDS])
+    if len(words) < RUN:
+        return np.empty(0, np.uint32)
+    run = words[: len(words) - RUN + 1].copy()
+    for place in range(1, RUN):
+        run = run * STEP + words[place : len(words) - RUN + 1 + place]
+    return np.unique((_mixed(run) >> np.uint64(32)).astype(np.uint32))
+
+
+def word_hashes(data: bytes) -> Words:
+    """Return a hash of each word, in order; at most `PIECE` bytes at a time.
+
+    A word's hash is a difference of two sums over the whole text, so no loop touches a word.
+    """
+    letters = np.frombuffer(data, np.uint8)
+    inside = _is_letter()[letters]
+    edges = np.flatnonzero(np.diff(inside, prepend=False, append=False))
+    starts, ends = edges[::2], edges[1::2]
+    powers, inverse = _powers()
+    sums = np.zeros(len(letters) + 1, np.uint64)
+    # one more than the byte, so that a NUL counts
+    np.cumsum((letters.astype(np.uint64) + np.uint64(1)) * powers[: len(letters)], out=sums[1:])
+    return _mixed((sums[ends] - sums[starts]) * inverse[starts])
+
+
+def _mixed(values: Words) -> Words:
+    values = (values ^ (values >> np.uint64(32))) * MIX
+    values = (values ^ (values >> np.uint64(29))) * STEP
+    return values ^ (values >> np.uint64(32))
+
+
+@lru_cache(maxsize=1)
+def _is_letter() -> NDArray[np.bool_]:
+    table = np.zeros(256, bool)
+    table[128:] = True
+    word = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
+    table[list(word)] = True
+    return table
+
+
+@lru_cache(maxsize=1)
+def _powers() -> tuple[Words, Words]:
+    """Return the powers of `STEP` and of its inverse modulo 2**64: 16 MB, once a process."""
+    bases = (int(STEP), pow(int(STEP), -1, 1 << 64))
+    both = [np.full(PIECE + 1, base, np.uint64) for base in bases]
+    for powers in both:
+        powers[0] = 1
+        np.cumprod(powers, out=powers)
+    return both[0], both[1]
+
+
+def _bands(runs: Runs) -> list[int]:
+    """Return the index keys of a text: the smallest hash of each bin, by fives."""
+    edges = np.searchsorted(runs, _bin_edges())
+    full = np.append(edges[1:], len(runs)) > edges
+    source = np.arange(BINS)
+    attempt = 0
+    while not full[source].all():  # an empty bin borrows from one that its number chooses
+        borrowed = _borrowed(attempt)
+        source = np.where(full[source], source, borrowed)
+        attempt += 1
+    sketch = runs[edges[source]].astype(np.uint64).reshape(BANDS, ROWS)
+    keys = sketch[:, 0]
+    for row in range(1, ROWS):
+        keys = _mixed(keys) + sketch[:, row]
+    return [int(key) for key in keys]
+
+
+@lru_cache(maxsize=1)
+def _bin_edges() -> Runs:
+    return (np.arange(BINS, dtype=np.uint64) * np.uint64(1 << 32) // np.uint64(BINS)).astype(
+        np.uint32
+    )
+
+
+@lru_cache(maxsize=4096)
+def _borrowed(attempt: int) -> NDArray[np.intp]:
+    numbers = np.arange(BINS, dtype=np.uint64) + np.uint64(BINS * (attempt + 1))
+    return (_mixed(numbers * STEP) % np.uint64(BINS)).astype(np.intp)
