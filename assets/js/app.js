@@ -361,7 +361,7 @@
   const CT = {
     ...{ store, subscribe, publish, show, newRun, shownRun, state, offline, poll, get, post, act },
     ...{ toast, ask, click, isVisible, go, last, column, cssValue, button, sparkline, pill, copy },
-    ...{ toggleTheme, define, host },
+    ...{ toggleTheme, define, host, tell },
   };
   window.CT = CT;
 

@@ -1,16 +1,20 @@
-/* The Corpus card: asks for its scan once a second while it runs, and once when it is shown. */
+/* The Corpus card: asks for its scan while it runs, and once when it is shown; and what a person
+   decides about a file. */
 (window.ctModules ??= []).push((CT) => {
   "use strict";
 
   const PAGE = 200; // rows of the table at a time
   const PREVIEWABLE = "finished";
+  const LOOK_MS = 400; // while a scan runs
 
   CT.define("corpus", (element, { server }) => {
     const find = (selector) => element.querySelector(selector);
-    const asked = { scan: "", query: "", rows: PAGE };
+    const asked = { scan: "", query: "", sort: "", rows: PAGE };
     let timer = 0;
     let order = 0; // only the answer to the last question counts
     let active = false;
+    let body = ""; // as it is shown: a search must not fold up what was opened
+    let presses = 0;
 
     async function ask() {
       clearTimeout(timer);
@@ -33,7 +37,7 @@
       find(".c-hint").textContent = view.hint;
       find(".c-hint").hidden = !view.hint;
       // Markup from our own server, escaped there. null leaves the old result, which CSS dims.
-      if (view.body !== null) find(".c-body").innerHTML = view.body;
+      if (view.body !== null && view.body !== body) find(".c-body").innerHTML = body = view.body;
       if (view.rows !== null) find("tbody").innerHTML = view.rows;
       find(".c-files").hidden = !view.active && !view.matching && !asked.query;
       if (view.active && !find("tbody").childElementCount) find(".c-files").hidden = true;
@@ -42,7 +46,7 @@
       find(".c-more").hidden = !view.more;
       find(".c-cancel").hidden = !view.active;
       buttons(view);
-      if (view.active) timer = setTimeout(ask, 700);
+      if (view.active) timer = setTimeout(ask, LOOK_MS);
       if (ended) for (const id of ["b-refresh", "b-fim-refresh"]) CT.click(id);
     }
 
@@ -66,6 +70,92 @@
       ask();
     }
 
+    // ---------- sorting ----------
+    function sortBy(name) {
+      const next = { "": name, [name]: `-${name}`, [`-${name}`]: "" };
+      Object.assign(asked, { sort: next[asked.sort] ?? name, rows: PAGE });
+      for (const head of element.querySelectorAll("th[data-sort]")) {
+        const up = asked.sort === head.dataset.sort;
+        const down = asked.sort === `-${head.dataset.sort}`;
+        head.setAttribute("aria-sort", up ? "ascending" : down ? "descending" : "none");
+      }
+      ask();
+    }
+    for (const head of element.querySelectorAll("th[data-sort]")) {
+      head.setAttribute("aria-sort", "none");
+      head.querySelector("button").onclick = () => sortBy(head.dataset.sort);
+    }
+
+    // ---------- a person's own choice about a file ----------
+    function closeChoices() {
+      element.querySelector("tr.c-act")?.remove();
+      element.querySelector("tr[aria-expanded]")?.removeAttribute("aria-expanded");
+    }
+
+    function openChoices(row) {
+      const wasOpen = row.hasAttribute("aria-expanded");
+      closeChoices();
+      if (wasOpen || active) return;
+      row.setAttribute("aria-expanded", "true");
+      const cell = document.createElement("td");
+      cell.colSpan = 4;
+      cell.append(...choices(row));
+      const line = document.createElement("tr");
+      line.className = "c-act";
+      line.append(cell);
+      row.after(line);
+    }
+
+    function choices(row) {
+      const { path, stands } = row.dataset;
+      const dropped = row.classList.contains("dropped");
+      const why = document.createElement("span");
+      why.className = "c-why";
+      why.textContent = `${path} · ${row.lastElementChild.textContent}`;
+      if (dropped && stands !== undefined) {
+        why.textContent += ". There is no text to read in it, so it stays out.";
+        return [why];
+      }
+      const folder = path.includes("/") ? path.slice(0, path.lastIndexOf("/")) : "";
+      const deed = dropped ? "keep" : "never";
+      const words = dropped ? "Always keep" : "Never use";
+      const buttons = [press(`${words} this file`, { deed, path }, `${words}: ${path}.`)];
+      if (folder) {
+        const all = `${words} ${folder}/`;
+        buttons.push(press(all, { deed, path: folder, folder: true }, `${all}.`));
+      }
+      return [why, ...buttons];
+    }
+
+    function press(label, wish, said) {
+      const made = CT.button(label, "mini");
+      made.onclick = () => choose(wish, said);
+      return made;
+    }
+
+    function choose(wish, said) {
+      presses += 1; // the same wish twice is two wishes
+      CT.tell("file-choice", JSON.stringify({ ...wish, press: presses }));
+      closeChoices();
+      const note = find(".c-changed");
+      note.hidden = !said;
+      note.firstElementChild.textContent = `${said} Changed since the scan: scan again. `;
+    }
+    find(".c-changed button").onclick = () => {
+      const box = document.querySelector("#file-choice-undo textarea, #file-choice-undo input");
+      choose({ deed: "undo", was: JSON.parse(box?.value || "null") }, "");
+    };
+    find("tbody").onclick = (event) => {
+      const row = event.target.closest("tr[data-path]");
+      if (row) openChoices(row);
+    };
+    find("tbody").onkeydown = (event) => {
+      if (event.key === "Escape") closeChoices();
+      if (event.key !== "Enter" || !event.target.matches("tr[data-path]")) return;
+      openChoices(event.target);
+      element.querySelector("tr.c-act button")?.focus();
+    };
+
     find(".c-search").oninput = (event) => {
       clearTimeout(timer);
       timer = setTimeout(() => filter(event.target.value), 150);
@@ -83,6 +173,7 @@
     };
     find("#b-scan").onclick = () => {
       find("#b-scan").disabled = true;
+      find(".c-changed").hidden = true;
       CT.click("b-scan-now");
       setTimeout(ask, 1500); // if it was refused, the button comes back
     };

@@ -23,6 +23,7 @@ from codetune_ui.core import clean
 from codetune_ui.core.assets import DEMO_CODE
 from codetune_ui.core.config import DEMO, SETTINGS, Config
 from codetune_ui.core.ignore import IGNORE_FILES
+from codetune_ui.core.sources import is_git_url, is_hub_source, parse_sources
 from codetune_ui.runs.files import read_json, replace_json
 from codetune_ui.runs.store import Home, Run
 
@@ -96,7 +97,10 @@ def scan_key(config: Config, tokenizer: str, stream_block: int) -> str | None:
 
 def source_state(config: Config) -> str | None:
     """Return a hash of the names, sizes and times of every file a scan would look at."""
-    places = _places(config)
+    try:
+        places = _places(config)
+    except (OSError, RuntimeError, ValueError):  # the reading will say what is wrong
+        return None
     if places is None:
         return None
     now = time.time()
@@ -111,24 +115,13 @@ def source_state(config: Config) -> str | None:
 
 def _places(config: Config) -> list[Path] | None:
     """Return the folders and files of this machine that are read; None when others are too."""
-    if config.source == DEMO:
-        return [DEMO_CODE]
     places = []
-    for source in _sources(config.source):
-        place = DEMO_CODE if source == DEMO else Path(source).expanduser()
-        try:
-            if not place.exists():
-                return None
-        except OSError:
+    for spec in parse_sources(config.source):
+        place = DEMO_CODE if spec.place == DEMO else Path(spec.place).expanduser()
+        if is_hub_source(spec.place) or is_git_url(spec.place) or not place.exists():
             return None
         places.append(place)
     return places
-
-
-def _sources(text: str) -> list[str]:
-    if Path(text).expanduser().exists():
-        return [text]
-    return [part.rpartition(" *")[0] or part for part in map(str.strip, text.split(";")) if part]
 
 
 def _stamps(place: Path) -> Iterator[tuple[str, float]]:

@@ -17,7 +17,8 @@ from codetune_ui.runs.store import Home, Run
 from codetune_ui.ui import data_view
 
 ROWS = 200  # of the table at a time
-LATEST = 12  # files shown while a scan reads
+LATEST = 100  # files shown while a scan reads
+TAIL = 20_000  # bytes of the growing list that these are taken from
 
 NONE = '<div class="empty"><p>No code scanned yet.</p></div>'
 
@@ -42,11 +43,12 @@ class CorpusView:
 
 
 def answer(home: Home, asked: Any) -> dict[str, Any]:
-    """Answer the page: asked is {"scan": id, "query": words, "rows": how many}."""
+    """Answer the page: asked is {"scan": id, "query": words, "sort": column, "rows": how many}."""
     given = asked if isinstance(asked, dict) else {}
     query, most = str(given.get("query") or ""), given.get("rows")
     most = most if isinstance(most, int) and most > 0 else ROWS
-    return asdict(look(home, str(given.get("scan") or ""), query, most))
+    sort = str(given.get("sort") or "")
+    return asdict(look(home, str(given.get("scan") or ""), query, most, sort))
 
 
 def cancel(home: Home, scan_id: str) -> None:
@@ -54,7 +56,7 @@ def cancel(home: Home, scan_id: str) -> None:
     request_stop(home.scan(scan_id))
 
 
-def look(home: Home, scan_id: str, query: str = "", most: int = ROWS) -> CorpusView:
+def look(home: Home, scan_id: str, query: str = "", most: int = ROWS, sort: str = "") -> CorpusView:
     """Return what the card shows of a scan; "" is none yet."""
     if not scan_id:
         return CorpusView(scan="", state="none", body=NONE)
@@ -65,7 +67,7 @@ def look(home: Home, scan_id: str, query: str = "", most: int = ROWS) -> CorpusV
     state = scan.state()
     if state in ACTIVE or state == "created":
         return _under_way(scan)
-    return _ended(scan, state, query, most)
+    return _ended(scan, state, query, most, sort)
 
 
 def _under_way(scan: Run) -> CorpusView:
@@ -77,6 +79,8 @@ def _under_way(scan: Run) -> CorpusView:
         told = (
             f"{last['found']:,} files found = {last['kept']:,} kept + {last['dropped']:,} dropped"
         )
+        if size := last.get("characters"):
+            told += f" · {size / 1e6:,.1f} MB of code"
     phase = "Cancelling" if scan.stop_path.exists() else status.phase or "Reading"
     return CorpusView(
         scan=scan.name,
@@ -92,20 +96,21 @@ def _latest(path: Path) -> str:
     """Return rows of the files read last; the file grows while this looks."""
     try:
         with path.open("rb") as stream:
-            stream.seek(max(0, path.stat().st_size - 4000))
-            lines = stream.read().decode("utf-8", "replace").split("\n")[1:-1]
+            start = stream.seek(max(0, path.stat().st_size - TAIL))
+            lines = stream.read().decode("utf-8", "replace").split("\n")[:-1]
+            lines = lines[1:] if start else lines  # the look began inside a line
         return data_view.rows([json.loads(line) for line in lines[-LATEST:][::-1]])
     except (OSError, ValueError, KeyError):
         return ""
 
 
-def _ended(scan: Run, state: str, query: str, most: int) -> CorpusView:
+def _ended(scan: Run, state: str, query: str, most: int, sort: str) -> CorpusView:
     report = _report(scan)
     status = scan.status()
     shown = CorpusView(scan=scan.name, state=state, line=_sentence(state, status.message))
     if report is None:
         return _with(shown, hint=status.hint if state == "failed" else "")
-    found = data_view.matching(report["files"], query)
+    found = data_view.ordered(data_view.matching(report["files"], query), sort)
     table = {
         "rows": data_view.rows(found[:most]),
         "matching": len(found),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import json
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -10,38 +10,16 @@ import gradio as gr
 from codetune_ui.core.config import DEMO, SETTINGS, Config
 from codetune_ui.core.errors import CodeTuneError
 from codetune_ui.core.presets import PRESETS
-from codetune_ui.core.source import FILES
 from codetune_ui.runs.store import Home
-from codetune_ui.ui import corpus, model_view
+from codetune_ui.ui import choices, corpus, model_view
 from codetune_ui.ui.context import ACTION, QUIET, PageContext, fragment, page_head, shown_errors
 from codetune_ui.ui.form import remember
 from codetune_ui.ui.machine import WATCH, memory_gib
 from codetune_ui.ui.model_view import Check
-from codetune_ui.ui.source_view import (
-    DATA_SETTINGS,
-    DEMO_KIND,
-    FILE,
-    FOLDER,
-    HUB,
-    describe_source,
-    source_kind,
-    start_scan,
-)
-from codetune_ui.ui.uploads import keep
+from codetune_ui.ui.source_card import source_card
+from codetune_ui.ui.source_view import DATA_SETTINGS, describe_source, source_kind, start_scan
 from codetune_ui.ui.words import PRESET_LABELS
 
-KINDS = [("Demo code", DEMO_KIND), ("Folder", FOLDER), ("File", FILE), ("Hub dataset", HUB)]
-FIRST_VALUE = {DEMO_KIND: DEMO, FOLDER: "", FILE: "", HUB: "hub:"}
-PLACES = {  # kind: label and note of the field, and an example
-    DEMO_KIND: ("Source code", "", ""),
-    FOLDER: ("Folder", "Nothing leaves this machine.", "/home/me/work/payments"),
-    FILE: (
-        "File",
-        "A path, or an upload: .zip, .jsonl, .json, .parquet, .txt",
-        "/home/me/code.zip",
-    ),
-    HUB: ("Hub dataset", "hub:OWNER/NAME, or hub:OWNER/NAME@SPLIT; read as it streams", ""),
-}
 # The settings that a model's check lines speak of.
 MODEL_SETTINGS = [
     *(s.name for s in SETTINGS.values() if s.group in ("model", "precision")),
@@ -53,13 +31,17 @@ CORPUS = """
   <div class="cardh"><h2>Corpus</h2><span class="c-line" role="status"></span>
     <button class="mini c-cancel" hidden>Cancel</button></div>
   <p class="c-hint" hidden></p>
+  <p class="c-changed" role="status" hidden><span></span><button class="mini">Undo</button></p>
   <div class="c-body"></div>
   <div class="c-files" hidden>
     <div class="c-tools"><input type="search" class="c-search" placeholder="Filter files…"
       aria-label="Filter files by path, language, split or reason">
       <span class="c-count"></span></div>
     <div class="c-scroll" tabindex="0" role="region" aria-label="Files"><table>
-      <thead><tr><th>File</th><th>Language</th><th>Tokens</th><th>Split or reason</th></tr></thead>
+      <thead><tr><th data-sort="path"><button>File</button></th>
+      <th data-sort="language"><button>Language</button></th>
+      <th data-sort="tokens"><button>Tokens</button></th>
+      <th data-sort="side"><button>Split or reason</button></th></tr></thead>
       <tbody></tbody></table></div>
     <button class="mini c-more" hidden>Show more</button>
   </div>
@@ -75,8 +57,6 @@ class Parts(NamedTuple):
 
     preset: gr.Radio
     kind: gr.Radio
-    upload: gr.UploadButton
-    table: gr.Row
     model: gr.HTML
     source: gr.HTML
     scan: gr.Button
@@ -103,8 +83,10 @@ def build(page: PageContext) -> None:
         with gr.Column(elem_classes="card", min_width=380):
             model = _model_card(page)
         with gr.Column(elem_classes="card", min_width=380):
-            kind, upload, table, source = _source_card(page)
+            kind, source = source_card(page)
     scan = gr.Button("Scan now", elem_id="b-scan-now", visible="hidden")
+    choice = gr.Textbox(visible="hidden", elem_id="file-choice")
+    undo = gr.Textbox(visible="hidden", elem_id="file-choice-undo")
     fragment(
         CORPUS,
         elem_id="corpus",
@@ -112,7 +94,8 @@ def build(page: PageContext) -> None:
         js_on_load=ATTACH,
         server_functions=_server_functions(page.home),
     )
-    _wire(page, Parts(preset, kind, upload, table, model, source, scan))
+    _wire_choices(page, choice, undo)
+    _wire(page, Parts(preset, kind, model, source, scan))
 
 
 def _model_card(page: PageContext) -> gr.HTML:
@@ -123,43 +106,6 @@ def _model_card(page: PageContext) -> gr.HTML:
         for name in ("revision", "family", "left_to_right"):
             page.form.add(name)
     return facts
-
-
-def _source_card(page: PageContext) -> tuple[gr.Radio, gr.UploadButton, gr.Row, gr.HTML]:
-    with gr.Row(elem_classes="c-kind"):
-        fragment('<div class="cardh"><h2>Data</h2></div>')
-        kind = gr.Radio(
-            KINDS,
-            value=DEMO_KIND,
-            show_label=False,
-            label="Kind of source",
-            interactive=True,
-            elem_classes="segctl",
-            elem_id="source-kind",
-            scale=0,
-            min_width=360,
-        )
-    page.form.widgets["source"].visible = False  # until a source other than the demo is named
-    page.form.add("source")
-    upload = gr.UploadButton(
-        "Upload a file…",
-        file_types=list(FILES),
-        size="sm",
-        visible=False,
-        elem_id="b-upload",
-        scale=0,
-    )
-    with gr.Row(visible=False, elem_classes="fields") as table:
-        page.form.add("data_column")
-        page.form.add("data_dir")
-    note = fragment("", elem_id="source-note")
-    with gr.Row(elem_classes="fields"):
-        page.form.add("include")
-        page.form.add("exclude")
-    with gr.Accordion("More about the data", open=False, elem_classes="more"):
-        page.form.add("max_documents")
-        page.form.add("held_out_share")
-    return kind, upload, table, note
 
 
 def _server_functions(home: Home) -> list[Any]:
@@ -217,25 +163,20 @@ def _wire(page: PageContext, parts: Parts) -> None:
         form.blocks,
         **QUIET,
     )
-    parts.kind.input(FIRST_VALUE.get, parts.kind, widgets["source"], **QUIET)
-    shown = [widgets["source"], parts.upload, parts.table, widgets["data_dir"]]
-    parts.kind.change(show_kind, parts.kind, shown, **QUIET)
-    parts.upload.upload(
-        lambda path: _kept(page.home, path), parts.upload, widgets["source"], **ACTION
-    )
     parts.scan.click(begin, inputs, page.current_scan, **ACTION)
     page.current_scan.change(None, page.current_scan, js="(id) => CT.scan?.(id)", **ACTION)
 
 
-def show_kind(kind: str) -> tuple[Any, ...]:
-    """Return updates that show what this kind of source asks for."""
-    label, note, example = PLACES[kind]
-    return (
-        gr.Textbox(visible=kind != DEMO_KIND, label=label, info=note, placeholder=example),
-        gr.UploadButton(visible=kind == FILE),
-        gr.Row(visible=kind in (FILE, HUB)),
-        gr.Textbox(visible=kind == HUB),
-    )
+def _wire_choices(page: PageContext, choice: gr.Textbox, undo: gr.Textbox) -> None:
+    """A press in the table is written into the settings, which the source's note then sees."""
+    fields = [page.form.widgets[name] for name in ("force_in", "exclude")]
+
+    def choose(asked: str, force_in: str, exclude: str) -> tuple[str, str, str]:
+        """Inputs: what was pressed, force_in, exclude. Outputs: both, and what undoes it."""
+        after, before = choices.settle(asked, (force_in, exclude))
+        return *after, json.dumps(before)
+
+    choice.change(choose, [choice, *fields], [*fields, undo], **QUIET)
 
 
 def shown_preset(values: dict[str, Any]) -> str:
@@ -265,8 +206,3 @@ def describe_model(values: dict[str, Any]) -> str:
     except CodeTuneError as error:
         return model_view.checklist((Check("bad", str(error)),))
     return model_view.render(model_view.look(config, WATCH.look(), memory_gib()))
-
-
-def _kept(home: Home, path: str) -> str:
-    with shown_errors():
-        return str(keep(home, Path(path)))

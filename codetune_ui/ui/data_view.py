@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from codetune_ui.core.clean import STANDS
 from codetune_ui.core.document import DropReason
+from codetune_ui.core.fit import ratio_meaning
 from codetune_ui.ui.code_view import escape
+from codetune_ui.ui.data_panels import leak_meaning, panels
 
 MOST_LANGUAGES = 5  # in the bar; the rest is "other"
-HEALTHY = (2.0, 3.5)  # characters per token
 SPLITS = {"train": "train", "val": "held out"}
 SETTING_OF = {  # what to change when most files were dropped for this reason
     DropReason.NOT_INCLUDED: "'Only these files' is too narrow.",
@@ -19,6 +21,11 @@ SETTING_OF = {  # what to change when most files were dropped for this reason
     DropReason.NOT_CODE: "The source holds no code in a language we know.",
     DropReason.VENDORED: "Scan the vendored folder itself if it is what you want.",
     DropReason.DUPLICATE: "The source holds copies of the same files.",
+    DropReason.NEAR_DUPLICATE: "'Near-duplicates from' is too low, or these are copies.",
+    DropReason.LANGUAGE: "'Only these languages' is too narrow.",
+    DropReason.LICENCE: "'Only these licences' is too narrow.",
+    DropReason.SECRETS: "'Secrets in code' drops them; 'redact' keeps the files.",
+    DropReason.NOT_TRACKED: "Run git add in that folder, or name them in 'Always these files'.",
 }
 
 Report = Mapping[str, Any]
@@ -42,10 +49,10 @@ def _files(count: int) -> str:
 
 
 def result(report: Report) -> str:
-    """Return the figures, the language bar and the reasons of one finished scan."""
+    """Return the figures, the language bar, the panels and the reasons of one finished scan."""
     return (
         f'<div class="c-facts">{_figures(report)}</div>{languages(report["languages"])}'
-        f"{reasons(report['dropped'])}"
+        f'<div class="c-panels">{panels(report)}</div>{reasons(report["dropped"])}'
     )
 
 
@@ -57,6 +64,8 @@ def _figures(report: Report) -> str:
     ]
     if ratio:
         cells.append(_figure("Characters per token", f"{ratio:.2f}", *ratio_meaning(ratio)))
+    if leak := report.get("leak"):
+        cells.append(_figure("Leak", *leak_meaning(leak["share"])))
     notes = [f"{_files(count)}: {escape(note)}" for note, count in report.get("notes", {}).items()]
     if notes:
         cells.append(f'<div><p class="c-note">{"<br>".join(notes)}</p></div>')
@@ -67,28 +76,6 @@ def _figure(label: str, value: str, note: str, kind: str = "") -> str:
     return (
         f'<div class="{kind}"><span>{label}</span><b>{value}</b><p class="c-note">{note}</p></div>'
     )
-
-
-def ratio_meaning(ratio: float) -> tuple[str, str]:
-    """Return what a number of characters per token means, and "ok" or "odd".
-
-    >>> ratio_meaning(3.1)
-    ('2.0 to 3.5 is healthy for code', 'ok')
-    """
-    low, high = HEALTHY
-    if ratio < low:
-        return (
-            "below 2.0: the tokenizer breaks this text into crumbs. Is it code, in a language "
-            "the model knows?",
-            "odd",
-        )
-    if ratio > high:
-        return (
-            "above 3.5: long words, or much repetition. Good if it is code; prose and generated "
-            "files look like this too.",
-            "odd",
-        )
-    return "2.0 to 3.5 is healthy for code", "ok"
 
 
 def languages(characters: Mapping[str, int]) -> str:
@@ -138,6 +125,19 @@ def nothing_kept(report: Report) -> str:
     return f'<ul class="c-cures">{"".join(lines)}</ul>' if lines else ""
 
 
+def ordered(files: Sequence[FileLine], sort: str) -> list[FileLine]:
+    """Return the files by "path", "language", "tokens" or "side"; "-" before it turns it round.
+
+    Files without a count come last either way. An unknown word leaves the order of the scan.
+    """
+    name, down = sort.removeprefix("-"), sort.startswith("-")
+    if name not in SORTS:
+        return list(files)
+    known = [line for line in files if name != "tokens" or line.get("tokens") is not None]
+    rest = [line for line in files if name == "tokens" and line.get("tokens") is None]
+    return [*sorted(known, key=SORTS[name], reverse=down), *rest]
+
+
 def matching(files: Sequence[FileLine], query: str) -> list[FileLine]:
     """Return the files whose path, language, split or reason holds every word of the query."""
     words = query.casefold().split()
@@ -154,16 +154,32 @@ def _side(line: FileLine) -> str:
     return SPLITS.get(line.get("split") or "", "kept")
 
 
+SORTS: dict[str, Callable[[FileLine], Any]] = {
+    "path": lambda line: line["path"].casefold(),
+    "language": lambda line: (line["language"].casefold(), line["path"].casefold()),
+    "tokens": lambda line: line["tokens"],
+    "side": lambda line: (_side(line), line["path"].casefold()),
+}
+
+
 def rows(files: Sequence[FileLine]) -> str:
     """Return table rows: file, language, tokens, side of the split or reason."""
     return "".join(_row(line) for line in files)
 
 
 def _row(line: FileLine) -> str:
-    tokens = line.get("tokens")
+    tokens, path = line.get("tokens"), escape(line["path"])
     kind = "dropped" if line["reason"] else (line.get("split") or "")
+    found = line.get("secrets")
+    mark = f' <i class="c-secret">{_several(found, "secret")}</i>' if found else ""
+    stands = " data-stands" if line["reason"] in STANDS else ""
     return (
-        f'<tr class="{kind}"><td title="{escape(line["path"])}">{escape(line["path"])}</td>'
+        f'<tr class="{kind}" data-path="{path}"{stands} tabindex="0">'
+        f'<td title="{path}">{path}{mark}</td>'
         f"<td>{escape(line['language'])}</td><td>{f'{tokens:,}' if tokens is not None else ''}</td>"
-        f"<td>{escape(_side(line))}</td></tr>"
+        f'<td title="{escape(_side(line))}">{escape(_side(line))}</td></tr>'
     )
+
+
+def _several(count: int, word: str) -> str:
+    return f"{count:,} {word}{'' if count == 1 else 's'}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from codetune_ui.runs.process import kill_worker
 from codetune_ui.runs.state import ENDED
 from codetune_ui.runs.store import Home
 from codetune_ui.ui import corpus
-from codetune_ui.ui.data_tab import fill, show_kind, shown_preset
+from codetune_ui.ui.data_tab import fill, shown_preset
 from codetune_ui.ui.form import recall
 from codetune_ui.ui.page import build_blocks
 
@@ -84,19 +85,6 @@ def test_the_source_tells_its_kind_and_the_preset(demo: gr.Blocks, code_folder: 
     assert (kind, shown) == (gr.skip(), None)
 
 
-@pytest.mark.parametrize(
-    ("kind", "seen"),
-    [
-        ("demo", [False, False, False, False]),
-        ("folder", [True, False, False, False]),
-        ("file", [True, True, True, False]),
-        ("hub", [True, False, True, True]),
-    ],
-)
-def test_each_kind_of_source_asks_for_what_it_needs(kind: str, seen: list[bool]) -> None:
-    assert [update.visible for update in show_kind(kind)] == seen
-
-
 def test_a_preset_may_have_a_source_of_ones_own() -> None:
     recommended = {s.name: s.default for s in SETTINGS.values()} | PRESETS["recommended"]
     assert shown_preset({**recommended, "source": "/mine"}) == "recommended"
@@ -122,3 +110,16 @@ def test_the_page_can_look_and_cancel(demo: gr.Blocks) -> None:
     [card] = [block for block in demo.blocks.values() if block.elem_id == "corpus"]
     assert card.look({"scan": ""})["state"] == "none"
     assert "There is no scan" in card.cancel("20990101-000000")
+
+
+def test_a_press_on_a_file_changes_the_settings_and_can_be_undone(demo: gr.Blocks) -> None:
+    choose = next(
+        f.fn
+        for f in demo.fns.values()
+        if f.fn and f.fn.__qualname__ == "_wire_choices.<locals>.choose"
+    )
+    never = json.dumps({"deed": "never", "path": "src/a.py"})
+    force_in, exclude, undo = choose(never, "", "*.ts")
+    assert (force_in, exclude) == ("", "*.ts, /src/a.py")
+    back = json.dumps({"deed": "undo", "was": json.loads(undo)})
+    assert choose(back, force_in, exclude)[:2] == ("", "*.ts")

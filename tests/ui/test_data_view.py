@@ -44,21 +44,6 @@ def test_a_result_names_both_sides_and_the_meaning_of_the_ratio() -> None:
     assert "line ends were CRLF" in html
 
 
-@pytest.mark.parametrize(
-    ("ratio", "start", "kind"),
-    [
-        (1.9, "below 2.0", "odd"),
-        (2.0, "2.0 to 3.5", "ok"),
-        (3.5, "2.0 to 3.5", "ok"),
-        (4.2, "above 3.5", "odd"),
-    ],
-)
-def test_a_ratio_has_a_meaning_below_within_and_above(ratio: float, start: str, kind: str) -> None:
-    meaning, found = data_view.ratio_meaning(ratio)
-    assert meaning.startswith(start)
-    assert found == kind
-
-
 def test_the_sixth_language_and_all_after_it_are_other() -> None:
     html = data_view.languages({f"L{index}": 10 - index for index in range(7)})
     assert html.count('style="flex:') == 6
@@ -98,12 +83,12 @@ def test_rows_are_escaped_and_numbers_have_separators() -> None:
     assert "&lt;b&gt;.md" in html
     assert "<td>1,210</td>" in html
     assert "exact duplicate of src/a.py" in html
-    assert "<td>held out</td>" in html
+    assert ">held out</td>" in html
 
 
 def test_a_file_that_is_only_read_so_far_is_kept() -> None:
     line = {"path": "a.py", "language": "Python", "reason": None}
-    assert "<td>kept</td>" in data_view.rows([line])
+    assert ">kept</td>" in data_view.rows([line])
 
 
 def test_the_two_most_common_reasons_come_with_a_cure() -> None:
@@ -114,3 +99,34 @@ def test_the_two_most_common_reasons_come_with_a_cure() -> None:
 
 def test_every_cure_belongs_to_a_reason() -> None:
     assert set(data_view.SETTING_OF) <= set(DropReason)
+
+
+@pytest.mark.parametrize(
+    ("sort", "paths"),
+    [
+        ("path", ["<b>.md", "c.py", "src/a.py", "src/b.py"]),
+        ("-path", ["src/b.py", "src/a.py", "c.py", "<b>.md"]),
+        ("tokens", ["src/b.py", "src/a.py", "c.py", "<b>.md"]),
+        ("-tokens", ["src/a.py", "src/b.py", "c.py", "<b>.md"]),
+        ("language", ["<b>.md", "c.py", "src/a.py", "src/b.py"]),
+        ("side", ["c.py", "src/b.py", "<b>.md", "src/a.py"]),
+        ("nonsense", ["src/a.py", "src/b.py", "c.py", "<b>.md"]),
+    ],
+)
+def test_files_are_sorted_by_any_column_and_back(sort: str, paths: list[str]) -> None:
+    assert [line["path"] for line in data_view.ordered(FILES, sort)] == paths
+
+
+def test_a_row_says_how_many_secrets_its_file_had() -> None:
+    assert "2 secrets</i>" in data_view.rows([{**FILES[0], "secrets": 2}])
+
+
+def test_a_file_that_no_choice_can_bring_back_is_marked() -> None:
+    assert "data-stands" in data_view.rows([{**FILES[3], "reason": "binary"}])
+    assert "data-stands" not in data_view.rows([FILES[3]])
+
+
+def test_the_leak_is_a_figure_with_its_meaning() -> None:
+    html = data_view.result({**REPORT, "leak": {"share": 0.034}})
+    assert "<b>3.4 %</b>" in html
+    assert 'class="odd"' in html

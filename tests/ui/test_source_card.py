@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import gradio as gr
+import pytest
+
+from codetune_ui.ui.source_card import FIRST_VALUE, KINDS, PLACES, add_source, show_kind
+
+
+@pytest.mark.parametrize(
+    ("kind", "seen"),
+    [
+        ("demo", [False, False, False, False, False]),
+        ("folder", [True, False, False, False, False]),
+        ("git", [True, False, False, False, False]),
+        ("file", [True, True, True, False, False]),
+        ("hub", [True, False, True, True, True]),
+    ],
+)
+def test_each_kind_of_source_asks_for_what_it_needs(kind: str, seen: list[bool]) -> None:
+    assert [update.visible for update in show_kind(kind)] == seen
+
+
+def test_every_kind_has_a_first_value_and_words() -> None:
+    kinds = {value for _, value in KINDS}
+    assert kinds == set(FIRST_VALUE) == set(PLACES)
+
+
+def test_the_guides_dataset_is_the_first_suggestion() -> None:
+    assert FIRST_VALUE["hub"] == "hub:smangrul/hf-stack-v1"
+
+
+def test_another_source_is_added_with_its_weight() -> None:
+    assert add_source("/work/app", "/work/old", 0.5) == ("/work/app; /work/old *0.5", "", 1.0)
+    assert add_source("", "/work/old", 1) == ("/work/old", "", 1.0)
+
+
+@pytest.mark.parametrize(("place", "weight"), [("", 1.0), ("/x", 0.0), ("/x", 101.0)])
+def test_a_source_without_a_name_or_a_weight_is_refused(place: str, weight: float) -> None:
+    with pytest.raises(gr.Error):
+        add_source("/work/app", place, weight)
