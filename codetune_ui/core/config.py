@@ -13,6 +13,7 @@ from typing import Any, get_type_hints
 
 from codetune_ui.core.errors import ConfigError
 from codetune_ui.core.setting import Setting, check_value, coerce, setting
+from codetune_ui.core.spans import parse_mix
 
 SCHEMA = 1  # raised when a stored config.json of an older app could be read wrongly
 
@@ -161,9 +162,23 @@ class Config:
     span: str = setting(
         "mixed",
         "Holes",
-        "Random characters (the guide's), rest of line, whole lines, or a mix of the three.",
+        "Random characters (the guide's), rest of line, whole lines, a piece of syntax, or a mix.",
         group="fim",
-        choices=("characters", "rest_of_line", "lines", "mixed"),
+        choices=("characters", "rest_of_line", "lines", "syntax", "mixed"),
+    )
+    span_mix: str = setting(
+        "rest_of_line 50, lines 35, characters 15, syntax 0",
+        "Mix of holes",
+        "How often each kind of hole comes where the holes are mixed.",
+        group="fim",
+    )
+    fit: str = setting(
+        "window",
+        "Length of prompts",
+        "window: each fits its row whole. truncate_or_pad: the suffix is cut or padded until the "
+        "length is that of the plain text, as in the guide; parts of prompts are lost.",
+        group="fim",
+        choices=("window", "truncate_or_pad"),
     )
     loss_on: str = setting(
         "all",
@@ -336,6 +351,7 @@ class Config:
     def __post_init__(self) -> None:
         for about in SETTINGS.values():
             check_value(about, getattr(self, about.name))
+        parse_mix(self.span_mix)
         if self.global_batch_rows % self.micro_batch_rows:
             fitting = self.global_batch_rows - self.global_batch_rows % self.micro_batch_rows
             raise ConfigError(

@@ -2,22 +2,22 @@
 
 A model that was pretrained with one order collapses in another, so the order is part of the
 format. Tokens are found by their exact text, never by position, and where several families
-share their tokens the model's type decides, or the person.
+share their tokens the model's type and its repository's name decide, or the person.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from codetune_ui.core.config import Config
-from codetune_ui.core.errors import ConfigError, FamilyError
+from codetune_ui.core.errors import FamilyError
+from codetune_ui.core.family_file import chosen_family, read_family, read_object
 from codetune_ui.core.registry import FAMILIES, Family, Order
-from codetune_ui.core.tokens import CodeTokenizer
+from codetune_ui.core.tokens import CONTROL_TEXT, CodeTokenizer
 
 __all__ = ["FAMILIES", "Family", "FimFormat", "Order", "evidence", "find_format"]
 
@@ -37,12 +37,33 @@ class FimFormat:
     pad_id: int | None
     stop_ids: tuple[int, ...]
     reason: str
+    repo_id: int | None = None
+    file_id: int | None = None
+    opening_ids: tuple[int, ...] = ()
+    """Before the whole prompt, after BOS: the head of a chat turn, where a family has one."""
+    closing_ids: tuple[int, ...] = ()
+    """Between the middle sentinel and the middle."""
 
     @property
     def sentinel_ids(self) -> tuple[int, ...]:
         """Ids of the tokens that open a part."""
         middle = () if self.middle_id is None else (self.middle_id,)
         return (self.prefix_id, self.suffix_id, *middle)
+
+    @property
+    def head_ids(self) -> tuple[int, ...]:
+        """Ids that stand before everything else: BOS, and the head of a chat turn."""
+        return (() if self.bos_id is None else (self.bos_id,)) + self.opening_ids
+
+    @property
+    def frame_tokens(self) -> int:
+        """Tokens of a chat turn around the prompt."""
+        return len(self.opening_ids) + len(self.closing_ids)
+
+    @property
+    def fixed_tokens(self) -> int:
+        """Tokens of a prompt that are not the person's text."""
+        return (self.bos_id is not None) + len(self.sentinel_ids) + self.frame_tokens
 
 
 def find_format(tokenizer: CodeTokenizer, folder: Path, config: Config) -> FimFormat | None:
@@ -52,14 +73,13 @@ def find_format(tokenizer: CodeTokenizer, folder: Path, config: Config) -> FimFo
     """
     if config.left_to_right:
         return None
-    model = _read_json(folder / "config.json")
-    model_type = str(model.get("model_type") or "")
+    model = read_object(folder / "config.json")
     if config.family != "auto":
-        family, reason = _known(config.family, "family"), "it is chosen in the settings"
-    elif declared := _read_json(folder / "fim.json"):
-        family, reason = _declared(declared), "the model's fim.json says so"
+        family, reason = chosen_family(config.family)
+    elif declared := read_object(folder / "fim.json"):
+        family, reason = read_family(declared, "fim.json"), "the model's fim.json says so"
     else:
-        family, reason = _detect(tokenizer, model_type)
+        family, reason = _detect(tokenizer, _kinds(model), _names(config, folder, model))
     return _resolve(family, tokenizer, _embedding_rows(model), reason)
 
 
@@ -76,61 +96,62 @@ def evidence(format: FimFormat) -> str:
 # --- which family
 
 
-def _known(name: str, field: str) -> Family:
-    if name not in FAMILIES:
-        raise ConfigError(
-            f"There is no FIM family '{name}'.",
-            f"Choose auto or one of: {', '.join(FAMILIES)}.",
-            field=field,
-        )
-    return FAMILIES[name]
+def _kinds(model: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what a model's config.json says it is, the most exact first."""
+    kind = str(model.get("model_type") or "")
+    layers = model.get("n_layer") or model.get("num_hidden_layers")
+    return (f"{kind}/{layers}", kind) if kind else ()
 
 
-def _declared(row: Mapping[str, Any]) -> Family:
-    """Read `fim.json`: {"family": NAME}, or the fields of a `Family` of its own."""
-    if set(row) == {"family"}:
-        return _known(str(row["family"]), "family")
-    fields = {field.name for field in dataclasses.fields(Family)}
-    given = {"name": "custom", "label": "The model's own format", **row}
-    given = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in given.items()
-    }
-    try:
-        family = Family(**given)
-    except TypeError as error:
-        raise FamilyError(
-            "The model's fim.json cannot be used.",
-            f'Write {{"family": NAME}}, or give {", ".join(sorted(fields))}.',
-        ) from error
-    if not family.orders or not set(family.orders) <= set(get_args(Order)):
-        raise FamilyError(
-            "The model's fim.json names no trained order.",
-            f"Set orders to some of: {', '.join(get_args(Order))}.",
-        )
-    return family
+def _names(config: Config, folder: Path, model: Mapping[str, Any]) -> list[str]:
+    """Return the names a model goes by, the repository's without its owner."""
+    given = (config.base_model, str(model.get("_name_or_path") or ""), folder.name)
+    return [re.split(r"[/\\]", name.rstrip("/\\"))[-1].lower() for name in given]
 
 
-def _detect(tokenizer: CodeTokenizer, model_type: str) -> tuple[Family, str]:
-    """Find the one family whose tokens are all there; the model's type separates equal ones."""
+def _detect(
+    tokenizer: CodeTokenizer, kinds: Sequence[str], names: Sequence[str]
+) -> tuple[Family, str]:
+    """Find the one family whose tokens are all there; type and name separate equal ones."""
     found = [family for family in FAMILIES.values() if _has_tokens(tokenizer, family)]
     if not found:
         raise FamilyError("This tokenizer has no FIM tokens.", LEFT_TO_RIGHT_HINT)
-    typed = [family for family in found if model_type in family.model_types]
-    if len(typed) == 1:
-        return typed[0], f"the model is a {model_type}"
+    typed = _of_kind(found, kinds)
+    named = [family for family in found if family.names and _named(family, names)]
+    if len(typed) == 1 and (not named or typed[0] in named):
+        return typed[0], f"the model is a {kinds[-1]}"
+    both = [family for family in named if not typed or family in typed]
+    if len(both) == 1:
+        return both[0], f"the model's name says {both[0].label}"
     if len(found) == 1 and not _shares_tokens(found[0]):
         return found[0], "no other family has these tokens"
-    names = ", ".join(family.name for family in found)
     raise FamilyError(
-        f"These FIM tokens fit more than one family: {names}.",
+        f"These FIM tokens fit more than one family: {', '.join(f.name for f in found)}.",
         "Set 'FIM family' (family) to the one in the model's card.",
     )
 
 
+def _of_kind(found: Sequence[Family], kinds: Sequence[str]) -> list[Family]:
+    """Return the families of a model's type; a type with its number of layers tells more."""
+    for kind in kinds:
+        typed = [family for family in found if kind in family.model_types]
+        if typed:
+            return typed
+    return []
+
+
+def _named(family: Family, names: Sequence[str]) -> bool:
+    return any(re.search(family.names, name) for name in names)
+
+
 def _has_tokens(tokenizer: CodeTokenizer, family: Family) -> bool:
-    asked = (*family.sentinels, family.eot, family.bos)
+    asked = (*family.sentinels, family.eot, family.bos, *_control(family))
     texts = [text for text in asked if text not in (None, "eos", "auto")]
     return all(tokenizer.token_id(text) is not None for text in texts if text)
+
+
+def _control(family: Family) -> list[str]:
+    return [text for text in (*family.opening, *family.closing) if CONTROL_TEXT.fullmatch(text)]
 
 
 def _shares_tokens(family: Family) -> bool:
@@ -161,8 +182,13 @@ def _resolve(
         pad_id=tokenizer.token_id(family.pad) if family.pad else None,
         stop_ids=_stops(family, tokenizer, eot),
         reason=reason,
+        repo_id=tokenizer.token_id(family.repo) if family.repo else None,
+        file_id=tokenizer.token_id(family.file) if family.file else None,
+        opening_ids=_frame(family.opening, family, tokenizer),
+        closing_ids=_frame(family.closing, family, tokenizer),
     )
     _check_ids(format, embedding_rows)
+    _check_unwritable(format, tokenizer)
     return format
 
 
@@ -174,6 +200,15 @@ def _required(token: str, family: Family, tokenizer: CodeTokenizer) -> int:
             f"Set 'FIM family' (family) to another one. {LEFT_TO_RIGHT_HINT}",
         )
     return token_id
+
+
+def _frame(texts: Sequence[str], family: Family, tokenizer: CodeTokenizer) -> tuple[int, ...]:
+    """Return the ids of a chat turn's head or middle: control tokens, and encoded text."""
+    ids: list[int] = []
+    for text in texts:
+        control = CONTROL_TEXT.fullmatch(text)
+        ids += [_required(text, family, tokenizer)] if control else tokenizer.encode(text)
+    return tuple(ids)
 
 
 def _start(family: Family, tokenizer: CodeTokenizer) -> int | None:
@@ -194,7 +229,8 @@ def _check_ids(format: FimFormat, embedding_rows: int | None) -> None:
             f"Two FIM tokens of {format.family.label} are one and the same in this tokenizer.",
             LEFT_TO_RIGHT_HINT,
         )
-    used = [*ids, *(i for i in (format.bos_id, format.pad_id) if i is not None)]
+    others = (format.bos_id, format.pad_id, *format.opening_ids, *format.closing_ids)
+    used = [*ids, *(i for i in others if i is not None)]
     if embedding_rows is not None and max(used) >= embedding_rows:
         raise FamilyError(
             f"FIM token {max(used)} is outside the model's {embedding_rows} embedding rows.",
@@ -202,17 +238,18 @@ def _check_ids(format: FimFormat, embedding_rows: int | None) -> None:
         )
 
 
+def _check_unwritable(format: FimFormat, tokenizer: CodeTokenizer) -> None:
+    """Refuse a sentinel that a source file could write: it would open a hole of its own."""
+    family = format.family
+    for text, token_id in zip(family.sentinels, format.sentinel_ids, strict=True):
+        if token_id in tokenizer.encode(text):
+            raise FamilyError(
+                f"Code that spells {text} would become the token of {family.label}.",
+                'Mark it as "special": true among added_tokens in tokenizer.json.',
+            )
+
+
 def _embedding_rows(model: Mapping[str, Any]) -> int | None:
     text_part = model.get("text_config")
     rows = model.get("vocab_size") or (text_part or {}).get("vocab_size")
     return rows if isinstance(rows, int) else None
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise FamilyError(f"The model's {path.name} is not JSON.", "Correct it.") from error
-    return found if isinstance(found, dict) else {}

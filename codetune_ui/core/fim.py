@@ -13,82 +13,36 @@ from __future__ import annotations
 import random
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from codetune_ui.core.errors import ConfigError
+from codetune_ui.core.example import Cut, Example, Mode
 from codetune_ui.core.families import FimFormat, Order
+from codetune_ui.core.layout import keep_near_ends, prompt_parts, to_length
 from codetune_ui.core.pack import IGNORE_INDEX
 from codetune_ui.core.spans import choose_span
-from codetune_ui.core.splice import Known, Piece, encode_pieces
+from codetune_ui.core.splice import Piece, encode_pieces
 from codetune_ui.core.tokens import CodeTokenizer
 
 if TYPE_CHECKING:
     from codetune_ui.core.recipe import Recipe
 
-Mode = Literal["psm", "spm", "ltr"]
-
-PREFIX_SHARE = 0.75  # of the room for a prompt's text, as llama.cpp's /infill divides it
-
-
-@dataclass(frozen=True)
-class Example:
-    """One training item: its tokens, the loss on them, and the text they came from.
-
-    `prefix + middle + suffix` is `source`, unless far ends were cut to fit the row. A left-to-right
-    example is all prefix.
-    """
-
-    ids: list[int]
-    labels: list[int]
-    mode: Mode
-    path: str
-    source: str
-    prefix: str
-    middle: str
-    suffix: str
-    order: Order | None = None
-    start: int = 0
-    """Character of `source` at which the middle begins."""
-    prefix_tokens: int = 0
-    middle_tokens: int = 0
-    suffix_tokens: int = 0
-
-
-@dataclass(frozen=True)
-class Cut:
-    """What chance decided for one window: its order, None for left to right, and its hole."""
-
-    text: str
-    path: str
-    ends_document: bool
-    order: Order | None
-    start: int
-    end: int
-    known: Known | None = None
-    """Tokens of the whole document, and `place`: where in it the window begins."""
-    place: int = 0
-
-    @property
-    def prefix(self) -> str:
-        """Text before the hole; all of it without one."""
-        return self.text[: self.start]
-
-    @property
-    def middle(self) -> str:
-        """Text in the hole."""
-        return self.text[self.start : self.end]
-
-    @property
-    def suffix(self) -> str:
-        """Text after the hole."""
-        return self.text[self.end :]
-
-    def piece(self, start: int, end: int) -> Piece:
-        """Return a part of the window for encoding."""
-        return Piece(self.text[start:end], self.known, self.place + start)
+__all__ = [
+    "Cut",
+    "Example",
+    "Mode",
+    "choose_order",
+    "compose",
+    "draw_cut",
+    "has_whole_prompt",
+    "infill_prompt",
+    "left_to_right",
+    "make_example",
+    "prompt_parts",
+]
 
 
 def make_example(
@@ -107,15 +61,24 @@ def make_example(
 
 
 def draw_cut(
-    window: Piece | str, *, recipe: Recipe, rng: random.Random, path: str, ends_document: bool
+    window: Piece | str,
+    *,
+    recipe: Recipe,
+    rng: random.Random,
+    path: str,
+    ends_document: bool,
+    grammar: str = "",
 ) -> Cut:
-    """Decide whether a window gets a hole, where, and in which order it is told."""
+    """Decide whether a window gets a hole, where, and in which order it is told.
+
+    `grammar` is the language's, for holes that follow the syntax (see `core.syntax`).
+    """
     piece = Piece(window) if isinstance(window, str) else window
     text = piece.text
     whole = Cut(text, path, ends_document, None, len(text), len(text), piece.known, piece.start)
     if recipe.format is None or rng.random() >= recipe.fim_rate:
         return whole
-    start, end = choose_span(text, recipe.span, rng)
+    start, end = choose_span(text, recipe.span, rng, mix=recipe.mix, grammar=grammar)
     order = choose_order(recipe.format.family.orders, recipe.spm_rate, rng)
     return replace(whole, order=order, start=start, end=end)
 
@@ -141,22 +104,36 @@ def has_whole_prompt(example: Example, recipe: Recipe) -> bool:
     Every sentinel stands once, the end of the middle is last, and the parts, decoded, are the
     window. Texts are compared in normal form, which some tokenizers write.
     """
-    format, ids = recipe.format, example.ids
-    if format is None or example.order is None:
+    format = recipe.format
+    if format is None or example.order is None or example.ids[-1:] != [format.eot_id]:
         return False
-    bos = () if format.bos_id is None else (format.bos_id,)
-    inner = {*format.sentinel_ids, *bos}
-    text = [token for token in ids[:-1] if token not in inner]
+    ids = _without_frame(example.ids[:-1], format)
+    if ids is None or any(ids.count(token) != 1 for token in format.sentinel_ids):
+        return False
+    fixed = {*format.sentinel_ids, format.pad_id}
+    text = [token for token in ids if token not in fixed]
     sizes = {"p": example.prefix_tokens, "s": example.suffix_tokens, "m": example.middle_tokens}
     place, parts = 0, {}
     for key in "psm" if example.order == "psm" else "spm":
         ids_of_part = text[place : place + sizes[key]]
         parts[key] = recipe.tokenizer.decode(ids_of_part, continues=key != "p")
         place += sizes[key]
-    once = all(ids.count(token) == 1 for token in inner)
-    whole = parts["p"] + parts["m"] + parts["s"]
-    same = unicodedata.normalize("NFC", whole) == unicodedata.normalize("NFC", example.source)
-    return once and place == len(text) and ids[-1] == format.eot_id and same
+    whole = unicodedata.normalize("NFC", parts["p"] + parts["m"] + parts["s"])
+    return place == len(text) and whole == unicodedata.normalize("NFC", example.source)
+
+
+def _without_frame(ids: list[int], format: FimFormat) -> list[int] | None:
+    """Take BOS and the chat turn away; None when they are not where they belong."""
+    head, tail = list(format.head_ids), list(format.closing_ids)
+    if ids[: len(head)] != head:
+        return None
+    if not tail:
+        return ids[len(head) :]
+    if format.middle_id not in ids:
+        return None
+    end = ids.index(format.middle_id) + 1
+    found = ids[end : end + len(tail)] == tail
+    return [*ids[len(head) : end], *ids[end + len(tail) :]] if found else None
 
 
 def infill_prompt(
@@ -174,24 +151,9 @@ def infill_prompt(
     """
     before = tokenizer.encode(prefix)
     after = tokenizer.encode(suffix, continues=True)
-    before, after = _fit(before, after, max_tokens - _fixed_tokens(format), tokenizer)
+    before, after = keep_near_ends(before, after, max_tokens - format.fixed_tokens, tokenizer)
     parts = prompt_parts(order or format.family.orders[0], before, after, format)
     return [token for ids, _ in parts for token in ids]
-
-
-def prompt_parts(
-    order: Order, prefix: list[int], suffix: list[int], format: FimFormat
-) -> list[tuple[list[int], bool]]:
-    """Return what stands before the middle, piece by piece; True marks text, False sentinels."""
-    pre, suf = ([format.prefix_id], False), ([format.suffix_id], False)
-    mid = ([] if format.middle_id is None else [format.middle_id], False)
-    bos = ([] if format.bos_id is None else [format.bos_id], False)
-    before, after = (prefix, True), (suffix, True)
-    if order == "psm":
-        return [bos, pre, before, suf, after, mid]
-    if order == "spm_v1":
-        return [bos, suf, after, pre, before, mid]
-    return [bos, pre, suf, after, mid, before]
 
 
 def compose(cuts: Sequence[Cut], recipe: Recipe) -> list[Example | None]:
@@ -202,16 +164,25 @@ def compose(cuts: Sequence[Cut], recipe: Recipe) -> list[Example | None]:
     opening = [cut.piece(0, cut.end if join else cut.start) for cut, join in both]
     following = [piece for cut, join in both for piece in _following(cut, join)]
     prefixes = encode_pieces(opening, recipe.tokenizer)
+    lengths = _plain_lengths(cuts, recipe)
     rest = iter(encode_pieces(following, recipe.tokenizer, continues=True))
     found: list[Example | None] = []
-    for cut, join, prefix in zip(cuts, joins, prefixes, strict=True):
+    for cut, join, prefix, length in zip(cuts, joins, prefixes, lengths, strict=True):
         if cut.order is None:
             found.append(_left_to_right(cut, prefix, recipe))
             continue
         suffix = next(rest)
         before, middle = _part_joint(prefix, cut, recipe) if join else (prefix, next(rest))
-        found.append(_with_hole(cut, before, suffix, middle, recipe))
+        found.append(_with_hole(cut, before, suffix, middle, recipe, length))
     return found
+
+
+def _plain_lengths(cuts: Sequence[Cut], recipe: Recipe) -> list[int]:
+    """Return how many tokens each window has without a hole, where that decides its length."""
+    if recipe.fit != "truncate_or_pad":
+        return [0] * len(cuts)
+    wholes = [cut.piece(0, len(cut.text)) for cut in cuts]
+    return [len(ids) for ids in encode_pieces(wholes, recipe.tokenizer)]
 
 
 def _following(cut: Cut, joined: bool) -> list[Piece]:
@@ -255,23 +226,30 @@ def _left_to_right(cut: Cut, ids: list[int], recipe: Recipe) -> Example | None:
 
 
 def _with_hole(
-    cut: Cut, prefix: list[int], suffix: list[int], middle: list[int], recipe: Recipe
+    cut: Cut,
+    prefix: list[int],
+    suffix: list[int],
+    middle: list[int],
+    recipe: Recipe,
+    plain_length: int,
 ) -> Example | None:
-    """Prompt, middle and the end of the middle; far ends of the prompt go when it is too long."""
+    """Prompt, middle and the end of the middle; None where the row has no room for them."""
     format = recipe.format
     if format is None or cut.order is None:
         return None
-    room = recipe.max_seq_len - _fixed_tokens(format) - len(middle) - 1
-    if room < 0:
+    ends = _ends(prefix, suffix, len(middle), recipe, plain_length)
+    if ends is None:
         return None
-    before, after = _fit(prefix, suffix, room, recipe.tokenizer)
+    before, after, pads = ends
     target = [*middle, format.eot_id]
     ids: list[int] = []
     labels: list[int] = []
     for tokens, is_text in prompt_parts(cut.order, before, after, format):
-        ids += tokens
+        filler = pads if tokens is after else []
+        ids += tokens + filler
         learns = is_text and recipe.loss_on == "all"
         labels += tokens if learns else [IGNORE_INDEX] * len(tokens)
+        labels += [IGNORE_INDEX] * len(filler)
     decode = recipe.tokenizer.decode
     return Example(
         ids=ids + target,
@@ -290,26 +268,22 @@ def _with_hole(
     )
 
 
-def _fixed_tokens(format: FimFormat) -> int:
-    """Tokens of a prompt that are not text."""
-    return len(format.sentinel_ids) + (format.bos_id is not None)
+def _ends(
+    prefix: list[int], suffix: list[int], middle: int, recipe: Recipe, plain_length: int
+) -> tuple[list[int], list[int], list[int]] | None:
+    """Return what of prefix and suffix stays, and pads; None where a row has no room for them.
 
-
-def _fit(
-    prefix: list[int], suffix: list[int], room: int, tokenizer: CodeTokenizer
-) -> tuple[list[int], list[int]]:
-    """Keep the ends next to the hole: 3 parts prefix to 1 part suffix, unused room to the other.
-
-    A cut falls between characters; a list that fits is returned as it is.
+    middle: its tokens. plain_length: those of the whole window, which is the length to keep.
     """
-    room = max(room, 0)
-    if len(prefix) + len(suffix) <= room:
-        return prefix, suffix
-    after = min(len(suffix), max(room - int(room * PREFIX_SHARE), room - len(prefix)))
-    first = len(prefix) - min(len(prefix), room - after)
-    while first < len(prefix) and not tokenizer.begins_character(prefix[first]):
-        first += 1
-    while 0 < after < len(suffix) and not tokenizer.begins_character(suffix[after]):
-        after -= 1
-    before = prefix[first:] if first else prefix
-    return before, suffix[:after] if after < len(suffix) else suffix
+    format = recipe.format
+    room = 0 if format is None else recipe.max_seq_len - format.fixed_tokens - middle - 1
+    if format is None or room < 0:
+        return None
+    if recipe.fit != "truncate_or_pad":
+        return *keep_near_ends(prefix, suffix, room, recipe.tokenizer), []
+    text = len(prefix) + len(suffix) + middle
+    surplus = text + len(format.sentinel_ids) - plain_length
+    fitted = to_length(suffix, surplus, format.pad_id, recipe.tokenizer)
+    if fitted is None or len(prefix) + len(fitted[0]) + fitted[1] > room:
+        return None
+    return prefix, fitted[0], [format.pad_id or 0] * fitted[1]

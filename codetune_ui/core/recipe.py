@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from codetune_ui.core.config import Config
 from codetune_ui.core.families import FimFormat
 from codetune_ui.core.fim import Cut, Example, compose, draw_cut, left_to_right
 from codetune_ui.core.pack import Row, pack
+from codetune_ui.core.spans import DEFAULT_MIX, Kind, parse_mix
 from codetune_ui.core.splice import Piece
+from codetune_ui.core.syntax import grammar_of
 from codetune_ui.core.tokens import CodeTokenizer
 from codetune_ui.core.window import windows_of
 
@@ -34,6 +36,8 @@ class Recipe:
     loss_on: str
     max_seq_len: int
     seed: int
+    mix: Mapping[Kind, float] = field(default_factory=lambda: DEFAULT_MIX)
+    fit: str = "window"
 
     @classmethod
     def from_config(
@@ -49,13 +53,21 @@ class Recipe:
             loss_on=config.loss_on,
             max_seq_len=config.max_seq_len,
             seed=config.seed,
+            mix=parse_mix(config.span_mix),
+            fit=config.fit,
         )
 
     @property
     def window_tokens(self) -> int:
-        """Tokens of a window: a row less the FIM tokens, less what two cuts may add."""
+        """Tokens of a window: a row less the FIM tokens, less what two cuts may add.
+
+        With `truncate_or_pad` the FIM tokens take the place of text, so the window is the row.
+        """
+        frame = self.format.frame_tokens if self.format else 0
+        if self.fit == "truncate_or_pad":
+            return self.max_seq_len - frame - (self.bos_id is not None) - 1
         fixed = 5  # three sentinels, BOS, end of middle
-        return self.max_seq_len - fixed - min(8, self.max_seq_len // 16)
+        return self.max_seq_len - frame - fixed - min(8, self.max_seq_len // 16)
 
     @property
     def eos_id(self) -> int | None:
@@ -119,10 +131,17 @@ def rows(documents: Sequence[Document], recipe: Recipe, epoch: int) -> Iterator[
 
 def _cuts(document: Document, parts: list[Piece], recipe: Recipe, epoch: int) -> list[Cut]:
     rng = random.Random(f"{recipe.seed}:{epoch}:{document.path}")
-    last = len(parts) - 1
+    grammar = grammar_of(document.language, document.path)
     return [
-        draw_cut(part, recipe=recipe, rng=rng, path=document.path, ends_document=index == last)
-        for index, part in enumerate(parts)
+        draw_cut(
+            part,
+            recipe=recipe,
+            rng=rng,
+            path=document.path,
+            ends_document=index == len(parts),
+            grammar=grammar,
+        )
+        for index, part in enumerate(parts, 1)
     ]
 
 

@@ -35,8 +35,14 @@ class Family:
     """The path of a file stands after the prefix sentinel, not before it."""
     joint_prefix_middle: bool = False
     """In spm_v2, prefix and middle were encoded as one text; elsewhere apart, and joined."""
+    opening: tuple[str, ...] = ()
+    """What stands before the whole prompt, as in a chat turn: control tokens, and text between."""
+    closing: tuple[str, ...] = ()
+    """What stands between the middle sentinel and the middle."""
     model_types: tuple[str, ...] = ()
-    """`model_type` values that tell this family from others with the same tokens."""
+    """What tells this family from others with its tokens: `model_type`, or `model_type/layers`."""
+    names: str = ""
+    """Pattern of its repositories' names, in lower case; it counts where tokens are shared."""
 
     @property
     def sentinels(self) -> tuple[str, ...]:
@@ -53,13 +59,12 @@ def _underscored(name: str, label: str, **rest: Any) -> Family:
         suffix="<fim_suffix>",
         middle="<fim_middle>",
         pad="<fim_pad>",
-        eot="<|endoftext|>",
-        **{"stops": ("<|endoftext|>",), **rest},
+        **{"eot": "<|endoftext|>", "stops": ("<|endoftext|>",), **rest},
     )
 
 
 def _barred(name: str, label: str, **rest: Any) -> Family:
-    """Build a family with the strings `<|fim_prefix|>` and so on, PSM only."""
+    """Build a family with the strings `<|fim_prefix|>` and so on; PSM is all they know."""
     return Family(
         name=name,
         label=label,
@@ -71,6 +76,8 @@ def _barred(name: str, label: str, **rest: Any) -> Family:
     )
 
 
+_QWEN_STOPS = ("<|endoftext|>", "<|fim_pad|>", "<|repo_name|>", "<|file_sep|>", "<|im_end|>")
+
 _ROWS = (
     _underscored(
         "starcoder",
@@ -79,6 +86,7 @@ _ROWS = (
         repo="<reponame>",
         file="<filename>",
         model_types=("gpt_bigcode",),
+        names=r"starcoder(?!2)",
     ),
     Family(
         name="santacoder",
@@ -90,6 +98,7 @@ _ROWS = (
         eot="<|endoftext|>",
         orders=("psm", "spm_v2"),
         stops=("<|endoftext|>",),
+        names=r"santacoder",
     ),
     _underscored(
         "starcoder2",
@@ -100,6 +109,7 @@ _ROWS = (
         path_inside_prefix=True,
         stops=("<|endoftext|>", "<file_sep>"),
         model_types=("starcoder2",),
+        names=r"starcoder2",
     ),
     Family(
         name="codellama",
@@ -112,6 +122,7 @@ _ROWS = (
         orders=("psm", "spm_v2"),
         stops=("▁<EOT>",),
         joint_prefix_middle=True,
+        names=r"code-?llama",
     ),
     Family(
         name="deepseek",
@@ -123,6 +134,7 @@ _ROWS = (
         bos="<｜begin▁of▁sentence｜>",
         orders=("psm",),
         stops=("<｜end▁of▁sentence｜>",),
+        names=r"deepseek-coder",
     ),
     _barred(
         "codegemma",
@@ -132,16 +144,77 @@ _ROWS = (
         file="<|file_separator|>",
         stops=("<|file_separator|>", "<eos>"),
         model_types=("gemma", "gemma2"),
+        names=r"codegemma",
     ),
     _barred(
         "qwen-coder",
-        "Qwen-Coder",
+        "Qwen2.5-Coder",
         pad="<|fim_pad|>",
         eot="<|endoftext|>",
         repo="<|repo_name|>",
         file="<|file_sep|>",
-        stops=("<|endoftext|>", "<|fim_pad|>", "<|repo_name|>", "<|file_sep|>", "<|im_end|>"),
-        model_types=("qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "qwen3_next"),
+        stops=_QWEN_STOPS,
+        model_types=("qwen2", "qwen2_moe"),
+        names=r"qwen2\.5-coder",
+    ),
+    _barred(  # it was taught in chat turns only: the hole is asked for, and filled, inside one
+        "qwen3-coder",
+        "Qwen3-Coder",
+        pad="<|fim_pad|>",
+        eot="<|im_end|>",
+        repo="<|repo_name|>",
+        file="<|file_sep|>",
+        opening=(
+            "<|im_start|>",
+            "system\nYou are a code completion assistant.",
+            "<|im_end|>",
+            "\n",
+            "<|im_start|>",
+            "user\n",
+        ),
+        closing=("<|im_end|>", "\n", "<|im_start|>", "assistant\n"),
+        stops=("<|im_end|>", "<|endoftext|>"),
+        model_types=("qwen3_moe", "qwen3_next"),
+        names=r"qwen3-coder",
+    ),
+    _underscored(
+        "codeqwen",
+        "CodeQwen1.5",
+        orders=("psm",),
+        repo="<repo_name>",
+        file="<file_sep>",
+        model_types=("qwen2",),
+        names=r"codeqwen",
+    ),
+    Family(
+        name="codestral",
+        label="Codestral",
+        prefix="[PREFIX]",
+        suffix="[SUFFIX]",
+        middle=None,
+        eot="</s>",
+        bos="<s>",
+        orders=("spm_v1",),
+        stops=("</s>",),
+        names=r"codestral",
+    ),
+    _underscored(  # 3B and 8B are Llamas, 20B and 34B GPTBigCodes deeper than any StarCoder
+        "granite-code",
+        "Granite Code",
+        orders=("psm",),
+        repo="<reponame>",
+        file="<filename>",
+        model_types=("llama", "gpt_bigcode/52", "gpt_bigcode/88"),
+        names=r"granite-\d+b-code",
+    ),
+    _underscored(
+        "granite3",
+        "Granite 3",
+        orders=("psm",),
+        eot="<|end_of_text|>",
+        stops=("<|end_of_text|>",),
+        model_types=("granite", "granitemoe", "granitemoeshared"),
+        names=r"granite-3",
     ),
     _barred(
         "granite4",
@@ -150,14 +223,26 @@ _ROWS = (
         eot="<|end_of_text|>",
         stops=("<|end_of_text|>",),
         model_types=("granitemoehybrid", "granite", "granitemoe"),
+        names=r"granite-4",
     ),
     _underscored(
-        "granite-code",
-        "Granite Code",
+        "stable-code",
+        "Stable Code",
         orders=("psm",),
+        model_types=("stablelm", "stablelm_epoch"),
+        names=r"stable-?code",
+    ),
+    _underscored(
+        "refact", "Refact", orders=("spm_v1",), model_types=("gpt_refact",), names=r"refact"
+    ),
+    _underscored(
+        "mellum",
+        "Mellum",
+        orders=("spm_v1",),
         repo="<reponame>",
         file="<filename>",
         model_types=("llama",),
+        names=r"mellum",
     ),
     Family(
         name="seed-coder",
@@ -169,26 +254,19 @@ _ROWS = (
         bos="auto",
         orders=("spm_v1",),
         stops=("eos",),
+        names=r"seed-coder",
     ),
-    _underscored(
-        "mellum",
-        "Mellum",
-        orders=("spm_v1",),
-        repo="<reponame>",
-        file="<filename>",
-        model_types=("llama",),
-    ),
-    _underscored("refact", "Refact", orders=("spm_v1",), model_types=("gpt_refact",)),
     Family(
-        name="codestral",
-        label="Codestral",
-        prefix="[PREFIX]",
-        suffix="[SUFFIX]",
-        middle=None,
+        name="aixcoder",
+        label="aiXcoder",
+        prefix="▁<AIX-SPAN-PRE>",
+        suffix="▁<AIX-SPAN-POST>",
+        middle="▁<AIX-SPAN-MIDDLE>",
         eot="</s>",
         bos="<s>",
-        orders=("spm_v1",),
+        orders=("spm_v2", "psm"),
         stops=("</s>",),
+        names=r"aixcoder",
     ),
 )
 

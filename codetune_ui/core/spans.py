@@ -3,29 +3,73 @@
 from __future__ import annotations
 
 import random
-from typing import Literal
+from collections.abc import Mapping
+from typing import Literal, get_args
 
-SpanKind = Literal["characters", "rest_of_line", "lines", "mixed"]
+from codetune_ui.core.errors import ConfigError
+from codetune_ui.core.syntax import MOST_CHARACTERS, TRIES, syntax_span
+
+Kind = Literal["rest_of_line", "lines", "characters", "syntax"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 MOST_LINES = 8
-MOST_CHARACTERS = 700  # of whole lines; longer middles are hardly ever asked for while typing
-TRIES = 8
+DEFAULT_MIX: Mapping[Kind, float] = {"rest_of_line": 50, "lines": 35, "characters": 15, "syntax": 0}
 
 
-def choose_span(text: str, kind: str, rng: random.Random) -> tuple[int, int]:
+def parse_mix(text: str) -> dict[Kind, float]:
+    """Read a mix of holes, as a person types it; `ConfigError` when it is none.
+
+    >>> parse_mix("characters 1, lines 3")
+    {'rest_of_line': 0, 'lines': 3.0, 'characters': 1.0, 'syntax': 0}
+    """
+    mix: dict[Kind, float] = dict.fromkeys(KINDS, 0)
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        words = part.split()
+        kind = next((kind for kind in KINDS if kind == words[0]), None)
+        weight = _weight(words[1]) if len(words) == 2 else None
+        if kind is None or weight is None:
+            raise _no_mix(f"The mix of holes does not understand '{part}'.")
+        mix[kind] = weight
+    if not sum(mix.values()):
+        raise _no_mix("The mix of holes is empty.")
+    return mix
+
+
+def _weight(text: str) -> float | None:
+    try:
+        weight = float(text)
+    except ValueError:
+        return None
+    return weight if 0 <= weight <= 1e6 else None  # NaN fails here too
+
+
+def _no_mix(message: str) -> ConfigError:
+    way = f"Write {', '.join(f'{kind} {weight:g}' for kind, weight in DEFAULT_MIX.items())}."
+    return ConfigError(message, way, field="span_mix")
+
+
+def choose_span(
+    text: str,
+    kind: str,
+    rng: random.Random,
+    *,
+    mix: Mapping[Kind, float] = DEFAULT_MIX,
+    grammar: str = "",
+) -> tuple[int, int]:
     """Return start and end of the middle, in characters; `text[start:end]` may be empty.
 
-    Whole lines and rests of lines never hold the line break that ends them, so that the suffix
-    starts with it, as it does behind a cursor. Where a text has no such span (blank lines only),
-    characters are cut.
+    `mix` weighs the kinds of "mixed"; `grammar` is the language's, see `core.syntax`. Whole lines
+    and rests of lines never hold the line break that ends them, so that the suffix starts with it,
+    as it does behind a cursor. Where a text has no span of the kind, lines or characters are cut.
     """
     if kind == "mixed":
-        kind = rng.choices(("rest_of_line", "lines", "characters"), (50, 35, 15))[0]
+        kind = rng.choices(KINDS, [mix[kind] for kind in KINDS])[0]
     if kind == "rest_of_line":
         return _rest_of_line(text, rng) or _characters(text, rng)
-    if kind == "lines":
-        return _lines(text, rng) or _characters(text, rng)
-    return _characters(text, rng)
+    found = syntax_span(text, grammar, rng) if kind == "syntax" else None
+    if found is None and kind in ("syntax", "lines"):
+        found = _lines(text, rng)
+    return found or _characters(text, rng)
 
 
 def _characters(text: str, rng: random.Random) -> tuple[int, int]:

@@ -37,7 +37,9 @@ def byte_tokenizer(family: Family) -> CodeTokenizer:
     tokenizer.decoder = decoders.ByteLevel()
     names = (family.prefix, family.suffix, family.middle, family.pad, family.eot, family.bos)
     real = [name for name in names if name not in (None, "eos", "auto")]
-    tokens = dict.fromkeys([*real, *family.stops, "<eos>"])
+    frame = [text for text in (*family.opening, *family.closing) if text.startswith("<|")]
+    tokens = dict.fromkeys([*real, *(stop for stop in family.stops if stop != "eos"), *frame])
+    tokens["<eos>"] = None
     tokenizer.add_tokens([AddedToken(str(token), normalized=False) for token in tokens])
     description: dict[str, Any] = json.loads(tokenizer.to_str())
     return CodeTokenizer(description, "<eos>")
@@ -54,7 +56,7 @@ def recipe_for(name: str, **changes: Any) -> Recipe:
         spm_rate=0.5,
         span="characters",
         loss_on="all",
-        max_seq_len=128,
+        max_seq_len=256,
         seed=0,
     )
     return replace(recipe, **changes)
@@ -98,7 +100,19 @@ def hole(order: Order, start: int = 2, end: int = 4, text: str = "ABCDE") -> Cut
             "<bos><|fim_prefix|>AB<|fim_suffix|>E<|fim_middle|>CD<|file_separator|>",
         ),
         ("qwen-coder", "psm", "<|fim_prefix|>AB<|fim_suffix|>E<|fim_middle|>CD<|endoftext|>"),
+        (
+            "qwen3-coder",
+            "psm",
+            "<|im_start|>system\nYou are a code completion assistant.<|im_end|>\n"
+            "<|im_start|>user\n<|fim_prefix|>AB<|fim_suffix|>E<|fim_middle|><|im_end|>\n"
+            "<|im_start|>assistant\nCD<|im_end|>",
+        ),
+        ("codeqwen", "psm", "<fim_prefix>AB<fim_suffix>E<fim_middle>CD<|endoftext|>"),
+        ("granite3", "psm", "<fim_prefix>AB<fim_suffix>E<fim_middle>CD<|end_of_text|>"),
         ("granite4", "psm", "<|fim_prefix|>AB<|fim_suffix|>E<|fim_middle|>CD<|end_of_text|>"),
+        ("stable-code", "psm", "<fim_prefix>AB<fim_suffix>E<fim_middle>CD<|endoftext|>"),
+        ("aixcoder", "psm", "<s>▁<AIX-SPAN-PRE>AB▁<AIX-SPAN-POST>E▁<AIX-SPAN-MIDDLE>CD</s>"),
+        ("aixcoder", "spm_v2", "<s>▁<AIX-SPAN-PRE>▁<AIX-SPAN-POST>E▁<AIX-SPAN-MIDDLE>ABCD</s>"),
         ("granite-code", "psm", "<fim_prefix>AB<fim_suffix>E<fim_middle>CD<|endoftext|>"),
         ("seed-coder", "spm_v1", "<[fim-suffix]>E<[fim-prefix]>AB<[fim-middle]>CD<eos>"),
         ("mellum", "spm_v1", "<fim_suffix>E<fim_prefix>AB<fim_middle>CD<|endoftext|>"),
@@ -174,7 +188,7 @@ def test_the_first_token_of_an_example_carries_no_loss() -> None:
 @given(
     text=st.text(st.characters(exclude_categories=["Cs"]), max_size=60),
     name=st.sampled_from(list(FAMILIES)),
-    span=st.sampled_from(["characters", "rest_of_line", "lines", "mixed"]),
+    span=st.sampled_from(["characters", "rest_of_line", "lines", "syntax", "mixed"]),
     seed=st.integers(),
 )
 @settings(max_examples=150)
@@ -195,12 +209,20 @@ def test_the_parts_are_the_text_and_their_ids_decode_back(
     assert [example.ids.count(token) for token in format.sentinel_ids] == [1] * len(
         format.sentinel_ids
     )
-    assert example.ids.count(format.eot_id) == 1
-    assert example.ids[-1] == format.eot_id
+    frame = (*format.opening_ids, *format.closing_ids)
+    assert example.ids.count(format.eot_id) == 1 + frame.count(format.eot_id)
+    assert example.ids[-1] == example.labels[-1] == format.eot_id
     end = len(example.ids) - 1
     assert decode(example.ids[end - example.middle_tokens : end]) == example.middle
+    assert (
+        example.labels[end - example.middle_tokens : end]
+        == (example.ids[end - example.middle_tokens : end])
+    )
+    head, tail = (
+        decode(ids, skip_control=True) for ids in (format.opening_ids, format.closing_ids)
+    )
     assert decode(example.ids, skip_control=True) == (
-        example.prefix + example.suffix + example.middle
+        head + example.prefix + example.suffix + tail + example.middle
         if example.order == "psm"
         else example.suffix + example.prefix + example.middle
     )
@@ -266,12 +288,25 @@ def test_a_middle_longer_than_a_row_is_told_left_to_right_or_refused() -> None:
         )
 
 
-@pytest.mark.parametrize("name", ["qwen-coder", "deepseek", "granite-code"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "deepseek",
+        "codegemma",
+        "qwen-coder",
+        "qwen3-coder",
+        "codeqwen",
+        "granite-code",
+        "granite3",
+        "granite4",
+        "stable-code",
+    ],
+)
 def test_a_model_that_knows_psm_only_is_never_told_spm(name: str) -> None:
     assert modes(recipe_for(name, spm_rate=1.0), 50) == {"psm": 50}
 
 
-@pytest.mark.parametrize("name", ["mellum", "seed-coder", "codestral"])
+@pytest.mark.parametrize("name", ["mellum", "refact", "seed-coder", "codestral"])
 def test_a_model_that_knows_spm_only_is_never_told_psm(name: str) -> None:
     assert modes(recipe_for(name, spm_rate=0.0), 50) == {"spm": 50}
 
@@ -302,7 +337,7 @@ def test_the_trained_prompt_is_the_served_prompt(name: str) -> None:
             "E",
             tokenizer=recipe.tokenizer,
             format=format_of(recipe),
-            max_tokens=128,
+            max_tokens=256,
             order=order,
         )
         assert example.ids == [*prompt, *recipe.tokenizer.encode("CD"), example.ids[-1]]
