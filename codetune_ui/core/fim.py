@@ -25,6 +25,7 @@ from codetune_ui.core.layout import keep_near_ends, prompt_parts, to_length
 from codetune_ui.core.pack import IGNORE_INDEX
 from codetune_ui.core.spans import choose_span
 from codetune_ui.core.splice import Piece, encode_pieces
+from codetune_ui.core.syntax import Place
 from codetune_ui.core.tokens import CodeTokenizer
 
 if TYPE_CHECKING:
@@ -78,7 +79,9 @@ def draw_cut(
     whole = Cut(text, path, ends_document, None, len(text), len(text), piece.known, piece.start)
     if recipe.format is None or rng.random() >= recipe.fim_rate:
         return whole
-    start, end = choose_span(text, recipe.span, rng, mix=recipe.mix, grammar=grammar)
+    file = piece.known.text if piece.known and piece.known.text else text
+    place = Place(file, piece.start if file is not text else 0, grammar)
+    start, end = choose_span(text, recipe.span, rng, mix=recipe.mix, place=place)
     order = choose_order(recipe.format.family.orders, recipe.spm_rate, rng)
     return replace(whole, order=order, start=start, end=end)
 

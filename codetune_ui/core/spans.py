@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Literal, get_args
 
 from codetune_ui.core.errors import ConfigError
-from codetune_ui.core.syntax import MOST_CHARACTERS, TRIES, syntax_span
+from codetune_ui.core.syntax import MOST_CHARACTERS, TRIES, Place, syntax_span
 
 Kind = Literal["rest_of_line", "lines", "characters", "syntax"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -54,19 +54,20 @@ def choose_span(
     rng: random.Random,
     *,
     mix: Mapping[Kind, float] = DEFAULT_MIX,
-    grammar: str = "",
+    place: Place | None = None,
 ) -> tuple[int, int]:
     """Return start and end of the middle, in characters; `text[start:end]` may be empty.
 
-    `mix` weighs the kinds of "mixed"; `grammar` is the language's, see `core.syntax`. Whole lines
-    and rests of lines never hold the line break that ends them, so that the suffix starts with it,
-    as it does behind a cursor. Where a text has no span of the kind, lines or characters are cut.
+    `mix` weighs the kinds of "mixed"; `place` is where the text lies in its file, for its syntax.
+    Whole lines and rests of lines never hold the line break that ends them, so that the suffix
+    starts with it, as it does behind a cursor. Where a text has no span of the kind, lines or
+    characters are cut.
     """
     if kind == "mixed":
         kind = rng.choices(KINDS, [mix[kind] for kind in KINDS])[0]
     if kind == "rest_of_line":
         return _rest_of_line(text, rng) or _characters(text, rng)
-    found = syntax_span(text, grammar, rng) if kind == "syntax" else None
+    found = syntax_span(place, len(text), rng) if kind == "syntax" and place else None
     if found is None and kind in ("syntax", "lines"):
         found = _lines(text, rng)
     return found or _characters(text, rng)

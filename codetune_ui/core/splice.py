@@ -25,10 +25,11 @@ AGREE = 3  # tokens in a row that must be the same on both sides of a splice
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """The tokens of a whole text, and the character at which each begins (ascending)."""
+    """The tokens of a whole text, the character at which each begins (ascending), the text."""
 
     ids: list[int]
     starts: NDArray[np.int64]
+    text: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,25 +1,27 @@
 """Middles that are whole pieces of a program: one node of its syntax tree, or some in a row.
 
 The grammars lie inside the installed package `tree-sitter-language-pack`; nothing is downloaded.
-A text is parsed as it is, a window of a file too: what the parser could not make sense of is left
-alone, and where that is all, the caller cuts lines.
+Whole files are parsed, never windows: a window that begins inside a string would turn code and
+text around. What a parser makes no sense of is left alone, and where that is all, lines are cut.
 """
 
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
-    from tree_sitter import Language, Node
+    from tree_sitter import Language, Node, Tree
     from tree_sitter_language_pack import SupportedLanguage
 
 MOST_CHARACTERS = 700  # longer middles are hardly ever asked for while typing
 TRIES = 8
 
 GRAMMARS = {  # our name of a language -> its grammar, where that is not the name in lower case
+    "Assembly": "asm",
     "C#": "csharp",
     "C++": "cpp",
     "Common Lisp": "commonlisp",
@@ -63,52 +65,72 @@ def has_grammar(grammar: str) -> bool:
     return bool(grammar) and _load(grammar) is not None
 
 
-def syntax_span(text: str, grammar: str, rng: random.Random) -> tuple[int, int] | None:
-    """Return start and end, in characters, of one node, or in half of the cases of some siblings.
+@dataclass(frozen=True)
+class Place:
+    """Where a window lies: the text of its file, the character it begins at, the file's grammar."""
 
-    None when the language has no grammar or no whole piece of at most 700 characters was hit.
-    The indentation before a piece belongs to it, trailing space does not.
+    text: str
+    start: int
+    grammar: str
+
+
+def syntax_span(place: Place, length: int, rng: random.Random) -> tuple[int, int] | None:
+    """Return start and end, in characters of a window, of one node or of some siblings in a row.
+
+    None when the language has no grammar or no whole piece of at most 700 characters was hit in
+    the window of `length` characters. The indentation before a piece belongs to it, trailing
+    space does not.
     """
-    language = _load(grammar) if grammar and text else None
+    tree = _parse(place.text, place.grammar) if place.grammar and length else None
+    if tree is None:
+        return None
+    offsets = _Offsets(place.text)
+    begin = place.start
+    low, high = offsets.byte(begin), offsets.byte(begin + length)
+    for _ in range(TRIES):
+        bytes_found = _around(tree.root_node, rng.randrange(low, high), (low, high), rng)
+        if bytes_found is not None:
+            start, end = (offsets.character(offset) for offset in bytes_found)
+            start, end = _tidy(place.text, begin, start, end)
+            if any(char.isalnum() for char in place.text[start:end]):  # else a quote or a bracket
+                return start - begin, end - begin
+    return None
+
+
+@lru_cache(maxsize=4)  # the windows of a file come one after another
+def _parse(text: str, grammar: str) -> Tree | None:
+    language = _load(grammar)
     if language is None:
         return None
     from tree_sitter import Parser
 
-    raw = text.encode("utf-8", "replace")  # a lone surrogate is no UTF-8
-    root = Parser(language).parse(raw).root_node  # a parser of its own: they are not thread-safe
-    for _ in range(TRIES):
-        place = rng.randrange(len(raw))
-        span = _around(root, place, rng)
-        if span is not None:
-            start, end = (_characters(raw, text, offset) for offset in span)
-            start, end = _tidy(text, start, end)
-            if start < end:
-                return start, end
-    return None
+    # a parser of its own for each file: parsers are not thread-safe
+    return Parser(language).parse(_utf8(text))
 
 
-def _around(root: Node, place: int, rng: random.Random) -> tuple[int, int] | None:
+def _around(
+    root: Node, place: int, window: tuple[int, int], rng: random.Random
+) -> tuple[int, int] | None:
     """Choose among the whole nodes around a byte, the innermost first; return a range of bytes."""
     node = root.named_descendant_for_byte_range(place, place + 1)
     whole: list[Node] = []
     while node is not None and _size(node) <= MOST_CHARACTERS:
-        if not node.has_error and _size(node) > 0 and node.parent is not None:
+        if window[0] <= node.start_byte < node.end_byte <= window[1] and not node.has_error:
             whole.append(node)
         node = node.parent
     if not whole:
         return None
     chosen = rng.choice(whole)
-    last = _some_siblings(chosen, rng) if rng.random() < 0.5 else chosen
+    last = _some_siblings(chosen, window[1], rng) if rng.random() < 0.5 else chosen
     return chosen.start_byte, last.end_byte
 
 
-def _some_siblings(node: Node, rng: random.Random) -> Node:
+def _some_siblings(node: Node, end: int, rng: random.Random) -> Node:
     """Return the last of a random number of siblings that follow a node, whole and not too long."""
     found = [node]
     following = node.next_named_sibling
-    while following is not None and not following.has_error:
-        if following.end_byte - node.start_byte > MOST_CHARACTERS:
-            break
+    most = min(end, node.start_byte + MOST_CHARACTERS)
+    while following is not None and following.end_byte <= most and not following.has_error:
         found.append(following)
         following = following.next_named_sibling
     return rng.choice(found)
@@ -118,13 +140,26 @@ def _size(node: Node) -> int:
     return node.end_byte - node.start_byte
 
 
-def _characters(raw: bytes, text: str, offset: int) -> int:
-    """Return the character at which a byte begins."""
-    return offset if len(raw) == len(text) else len(raw[:offset].decode("utf-8", "ignore"))
-
-
-def _tidy(text: str, start: int, end: int) -> tuple[int, int]:
+def _tidy(text: str, begin: int, start: int, end: int) -> tuple[int, int]:
     """Take in the indentation before a piece, leave out the space that ends it."""
     end = start + len(text[start:end].rstrip())
-    line = text.rfind("\n", 0, start) + 1
+    line = max(text.rfind("\n", 0, start) + 1, begin)
     return (line if not text[line:start].strip() else start), end
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "replace")  # a lone surrogate is no UTF-8
+
+
+class _Offsets:
+    """Characters of a text to bytes of its UTF-8, and back."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._raw = b"" if text.isascii() else _utf8(text)
+
+    def byte(self, character: int) -> int:
+        return len(_utf8(self._text[:character])) if self._raw else character
+
+    def character(self, byte: int) -> int:
+        return len(self._raw[:byte].decode("utf-8", "ignore")) if self._raw else byte

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from tokenizers import AddedToken, Tokenizer
 
 from codetune_ui.core.errors import ModelError
+from codetune_ui.core.parity import check_parity
 
 # `<|im_end|>`, `<fim_prefix>`, `<｜fim▁hole｜>`, `[PREFIX]`, `▁<PRE>`; not `<`, `[]` or `   `
 CONTROL_TEXT = re.compile(r"▁?<[^<>\s]+>|\[[A-Z_]+\]|<\[[^\[\]\s]+\]>")
@@ -40,17 +41,19 @@ class CodeTokenizer:
         self._control_ids = frozenset(id for id in self._control.values() if id is not None)
         self._style = json.dumps(description.get("decoder"))
         self._eos = eos_token
-        if (
-            self._bare is not self._inert
-            and self._decoder.decode(self._inert.encode("x").ids) != "x"
-        ):
+        adds_space = self._bare is not self._inert
+        self._drops_space = adds_space and self._decoder.decode(self._verbatim("x")) != "x"
+        if self._drops_space:
             self._inert = self._bare  # its decoder would not take the added space away again
         self.unk_id = self._id(description.get("model", {}).get("unk_token") or "")
         """Id of the unknown token, which no sentinel may be."""
 
     @classmethod
     def from_folder(cls, folder: Path) -> CodeTokenizer:
-        """Read `tokenizer.json` of a model's folder; `ModelError` when there is none to read."""
+        """Read `tokenizer.json` of a model's folder and check that it is read verbatim.
+
+        `ModelError` when there is none, or when it and ours read a text differently.
+        """
         path = folder / "tokenizer.json"
         if not path.is_file():
             raise ModelError(
@@ -59,12 +62,19 @@ class CodeTokenizer:
             )
         try:
             description = json.loads(path.read_text(encoding="utf-8"))
-            return cls(description, _end_of_document(folder))
+            found = cls(description, _end_of_document(folder))
         except Exception as error:  # tokenizers raises the bare class
             raise ModelError(
                 f"The tokenizer in '{folder.name}' cannot be read: {error}.",
                 "Download the model again.",
             ) from error
+        if not found._drops_space:
+            steer = {t: id for t, id in found._control.items() if id not in (None, found.unk_id)}
+            check_parity(found.encode, found._verbatim, steer, folder.name)
+        return found
+
+    def _verbatim(self, text: str) -> list[int]:
+        return list(self._decoder.encode(text, add_special_tokens=False).ids)
 
     # --- text to ids
 

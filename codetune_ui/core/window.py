@@ -31,7 +31,8 @@ def windows_of(texts: Sequence[str], budget: int, tokenizer: CodeTokenizer) -> l
     long = [index for index, text in enumerate(texts) if len(utf8(text)) > budget]
     ids = tokenizer.encode_batch([texts[index] for index in long], continues=True)
     for index, measured in zip(long, ids, strict=True):
-        known = Known(measured, token_starts(texts[index], measured, tokenizer))
+        starts = token_starts(texts[index], measured, tokenizer)
+        known = Known(measured, starts, texts[index])
         found[index] = _cut(texts[index], known, budget)
     return found
 
