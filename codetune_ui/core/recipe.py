@@ -14,6 +14,7 @@ from codetune_ui.core.pack import Row, pack
 from codetune_ui.core.spans import DEFAULT_MIX, Kind, parse_mix
 from codetune_ui.core.splice import Piece
 from codetune_ui.core.syntax import grammar_of
+from codetune_ui.core.token_cache import TokenCache
 from codetune_ui.core.tokens import CodeTokenizer
 from codetune_ui.core.window import windows_of
 
@@ -38,6 +39,8 @@ class Recipe:
     seed: int
     mix: Mapping[Kind, float] = field(default_factory=lambda: DEFAULT_MIX)
     fit: str = "window"
+    cache: TokenCache | None = None
+    """Where documents are cut again and again: their tokens, kept."""
 
     @classmethod
     def from_config(
@@ -96,7 +99,7 @@ def examples_of(documents: Iterable[Document], recipe: Recipe, epoch: int) -> It
     """Yield the examples of many documents in their order, encoded in batches."""
     for some in _batches(documents):
         texts = [document.text for document in some]
-        parts = windows_of(texts, recipe.window_tokens, recipe.tokenizer)
+        parts = windows_of(texts, recipe.window_tokens, recipe.tokenizer, recipe.cache)
         cuts: list[Cut] = []
         for document, part in zip(some, parts, strict=True):
             cuts += _cuts(document, part, recipe, epoch)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codetune_ui.core.splice import Known, Piece, token_starts, utf8
+from codetune_ui.core.token_cache import TokenCache
 from codetune_ui.core.tokens import CodeTokenizer
 
 
@@ -21,11 +22,20 @@ def windows(text: str, budget: int, tokenizer: CodeTokenizer) -> list[str]:
     return [piece.text for piece in windows_of([text], budget, tokenizer)[0]]
 
 
-def windows_of(texts: Sequence[str], budget: int, tokenizer: CodeTokenizer) -> list[list[Piece]]:
+def windows_of(
+    texts: Sequence[str],
+    budget: int,
+    tokenizer: CodeTokenizer,
+    cache: TokenCache | None = None,
+) -> list[list[Piece]]:
     """Cut many documents; they are measured in one call of the tokenizer, over all cores.
 
-    Each window brings the tokens of its document along, of which it is a piece.
+    Each window brings the tokens of its document along, of which it is a piece. What is in the
+    cache is not measured again.
     """
+    if cache is not None:
+        known_texts = zip(texts, cache.known(texts), strict=True)
+        return [_cut(text, known, budget) for text, known in known_texts]
     found = [[Piece(text)] if text else [] for text in texts]
     # a token is at least a byte, so a shorter text needs no measuring
     long = [index for index, text in enumerate(texts) if len(utf8(text)) > budget]
