@@ -16,7 +16,7 @@ class TokenCache:
     """The tokens of the documents asked for last; safe to share between threads."""
 
     def __init__(self, tokenizer: CodeTokenizer, most_characters: int = MOST_CHARACTERS) -> None:
-        self._tokenizer = tokenizer
+        self.tokenizer = tokenizer
         self._most = most_characters
         self._kept: OrderedDict[str, Known] = OrderedDict()
         self._characters = 0
@@ -27,7 +27,7 @@ class TokenCache:
         with self._lock:
             new = [text for text in dict.fromkeys(texts) if text not in self._kept]
             for text, ids in zip(new, self._encoded(new), strict=True):
-                self._kept[text] = Known(ids, token_starts(text, ids, self._tokenizer), text)
+                self._kept[text] = Known(ids, token_starts(text, ids, self.tokenizer), text)
                 self._characters += len(text)
             for text in texts:
                 self._kept.move_to_end(text)
@@ -36,7 +36,7 @@ class TokenCache:
             return found
 
     def _encoded(self, texts: Sequence[str]) -> list[list[int]]:
-        return self._tokenizer.encode_batch(texts, continues=True) if texts else []
+        return self.tokenizer.encode_batch(texts, continues=True) if texts else []
 
     def _forget(self) -> None:
         """Drop what was not asked for the longest, until the rest is small enough."""

@@ -5,23 +5,25 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 from codetune_ui.core.config import Config
 from codetune_ui.core.errors import ModelError, RunError
 from codetune_ui.core.families import evidence, find_format
-from codetune_ui.core.fim import Example, has_whole_prompt
+from codetune_ui.core.fim import Example, Mode
 from codetune_ui.core.inputs import local_model
+from codetune_ui.core.preview import Figures, measure
 from codetune_ui.core.recipe import Recipe, examples, examples_of, shuffled
 from codetune_ui.core.source import Document
+from codetune_ui.core.token_cache import TokenCache
 from codetune_ui.core.tokens import CodeTokenizer
 from codetune_ui.runs.files import read_json
 from codetune_ui.runs.store import Run
 
 MOST = 300  # examples that the shares are measured on
-MOST_CHARACTERS = 400_000  # of documents, so that the page answers within a second
+MOST_CHARACTERS = 400_000  # of documents, so that the page answers at once
 EPOCHS = 4  # of one document, when its samples alone are looked at
 RECIPE_SETTINGS = (
     "family",
@@ -29,6 +31,8 @@ RECIPE_SETTINGS = (
     "fim_rate",
     "spm_rate",
     "span",
+    "span_mix",
+    "fit",
     "loss_on",
     "max_seq_len",
     "seed",
@@ -51,12 +55,11 @@ class Deck:
     samples: list[Sample]
     recipe: Recipe
     evidence: str
-    holes: int
-    whole_prompts: int
+    figures: Figures
 
-    def count(self, mode: str) -> int:
+    def count(self, mode: Mode) -> int:
         """Return how many samples are told in one mode."""
-        return sum(sample.example.mode == mode for sample in self.samples)
+        return self.figures.modes[mode]
 
 
 def deck(scan: Run, config: Config, path: str = "") -> Deck:
@@ -122,31 +125,34 @@ def _documents(stamped: Stamped) -> list[Document]:
 
 
 @lru_cache(maxsize=2)
-def _tokenizer(stamped: Stamped) -> CodeTokenizer:
-    return CodeTokenizer.from_folder(stamped[0].parent)
+def _tokenizer(stamped: Stamped) -> TokenCache:
+    """Return the model's tokenizer with the documents it has read: only holes change often."""
+    return TokenCache(CodeTokenizer.from_folder(stamped[0].parent))
 
 
 @lru_cache(maxsize=8)
 def _deck(documents: Stamped, tokenizer: Stamped, config: Config, path: str) -> Deck:
-    loaded = _tokenizer(tokenizer)
-    format = find_format(loaded, tokenizer[0].parent, config)
-    recipe = Recipe.from_config(config, loaded, format)
+    cache = _tokenizer(tokenizer)
+    format = find_format(cache.tokenizer, tokenizer[0].parent, config)
+    recipe = replace(Recipe.from_config(config, cache.tokenizer, format), cache=cache)
     drawn = list(_samples(_documents(documents), recipe, path))
-    holes = [sample.example for sample in drawn if sample.example.mode != "ltr"]
     return Deck(
         samples=drawn,
         recipe=recipe,
         evidence=evidence(format) if format else "",
-        holes=len(holes),
-        whole_prompts=sum(has_whole_prompt(example, recipe) for example in holes),
+        figures=measure([sample.example for sample in drawn], recipe),
     )
 
 
 def _samples(documents: list[Document], recipe: Recipe, path: str) -> Iterator[Sample]:
+    """Yield the samples of one file, or of some that stay the same whatever the settings are.
+
+    A document's holes depend on nothing but the settings and its path, so these are the training's.
+    """
     chosen = [document for document in documents if document.path == path]
     if not path:
-        order = shuffled(documents, random.Random(f"{recipe.seed}:0"))
-        yield from _placed(examples_of(_some(order), recipe, 0), order)
+        some = list(_some(shuffled(documents, random.Random(len(documents)))))
+        yield from _placed(examples_of(some, recipe, 0), some)
     for epoch in range(EPOCHS if chosen else 0):
         yield from _placed(examples(chosen[0], recipe, epoch), chosen)
 

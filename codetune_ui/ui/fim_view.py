@@ -83,11 +83,11 @@ def figures(deck: Deck) -> str:
 
 
 def _whole(deck: Deck) -> str:
-    if not deck.holes:
+    if not deck.figures.holes:
         return ""
-    share = deck.whole_prompts / deck.holes
+    share = deck.figures.whole_prompts / deck.figures.holes
     return (
-        f'<span class="whole"><b>{share:.0%}</b> of {deck.holes:,} holes have their whole prompt '
+        f'<span class="whole"><b>{share:.0%}</b> of {deck.figures.holes:,} holes have their whole prompt '
         "in the row</span>"
     )
 

@@ -147,8 +147,8 @@ def test_held_out_files_are_not_shown_as_training(scan: Run) -> None:
 def test_shares_and_whole_prompts_are_measured(scan: Run) -> None:
     deck = fim_samples.deck(scan, scan.config().replace(fim_rate=0.5))
     assert deck.count("psm") + deck.count("spm") + deck.count("ltr") == len(deck.samples)
-    assert deck.holes == deck.count("psm") + deck.count("spm")
-    assert deck.whole_prompts == deck.holes
+    assert deck.figures.holes == deck.count("psm") + deck.count("spm")
+    assert deck.figures.whole_prompts == deck.figures.holes
     text = text_of(shown(scan))
     assert "100% of" in text
     assert "have their whole prompt in the row" in text
