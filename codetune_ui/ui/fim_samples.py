@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from codetune_ui.core.config import Config
 from codetune_ui.core.errors import ModelError, RunError
@@ -24,6 +24,7 @@ from codetune_ui.runs.store import Run
 
 MOST = 300  # examples that the shares are measured on
 MOST_CHARACTERS = 400_000  # of documents, so that the page answers at once
+MOST_FILES = 200  # in a list of them; the letters that are typed bring the others
 EPOCHS = 4  # of one document, when its samples alone are looked at
 RECIPE_SETTINGS = (
     "family",
@@ -92,7 +93,23 @@ def model_folder(scan: Run, config: Config) -> Path:
 def paths(scan: Run) -> list[str]:
     """Return the files one can choose, in order."""
     stamped = _stamped(scan.path / "documents.jsonl")
-    return sorted(document.path for document in _documents(stamped)) if stamped else []
+    return list(_paths(stamped)) if stamped else []
+
+
+def matches(scan: Run, typed: str, most: int = MOST_FILES) -> list[str]:
+    """Return the first files whose paths hold every word typed; those named so come first."""
+    words = typed.lower().split()
+    found = [path for path in paths(scan) if all(word in path.lower() for word in words)]
+    if words:
+        found.sort(key=lambda path: words[-1] not in PurePosixPath(path).name.lower())
+    return found[:most]
+
+
+def resolve(scan: Run, typed: str) -> str:
+    """Return the path that is meant: the very one, or the first that holds what was typed."""
+    if not typed or typed in paths(scan):
+        return typed
+    return next(iter(matches(scan, typed, 1)), typed)
 
 
 # --- what is kept between two looks: (file, time of its last change) is the key
@@ -122,6 +139,11 @@ def _documents(stamped: Stamped) -> list[Document]:
         )
         for item in chosen
     ]
+
+
+@lru_cache(maxsize=2)
+def _paths(stamped: Stamped) -> tuple[str, ...]:
+    return tuple(sorted(document.path for document in _documents(stamped)))
 
 
 @lru_cache(maxsize=2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -12,15 +13,15 @@ from codetune_ui.core.config import SETTINGS, Config
 from codetune_ui.core.errors import CodeTuneError
 from codetune_ui.runs.state import ACTIVE
 from codetune_ui.runs.store import Home, Run
-from codetune_ui.ui import fim_samples, fim_view
+from codetune_ui.ui import fim_samples, fim_tokens, fim_view
 from codetune_ui.ui.context import ACTION, QUIET, PageContext, attach, fragment
-from codetune_ui.ui.fim_samples import RECIPE_SETTINGS
+from codetune_ui.ui.fim_samples import RECIPE_SETTINGS, Deck
 from codetune_ui.ui.form import CHOICE_LABELS
 
 ANY_FILE = ("Any file", "")
-MOST_FILES = 500  # in the list; another path can be typed
 MODES = [("As drawn", "drawn"), ("PSM", "psm"), ("SPM", "spm"), ("Left to right", "ltr")]
-SHARED = ("span", "fim_rate", "spm_rate", "seed")  # settings that are tried out here
+WIDTHS = {"span": 180, "span_mix": 420, "fit": 150, "loss_on": 130}  # settings tried out here,
+RATES = ("fim_rate", "spm_rate")  # beside these and the seed
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,15 @@ class Toolbar:
     def blocks(self) -> list[Block]:
         """All of them."""
         return [*self.settings.values(), self.mode, self.file, self.number]
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The table of tokens, its page, and the buttons that turn it."""
+
+    table: gr.HTML
+    page: gr.Number
+    turns: dict[str, gr.Button]
 
 
 def build(page: PageContext) -> None:
@@ -62,16 +72,13 @@ def build(page: PageContext) -> None:
             )
     toolbar = _toolbar(file)
     view = fragment("", elem_id="fim", elem_classes="grow", js_on_load=attach("fim"))
-    with gr.Accordion("Ids and loss mask", open=False, elem_id="fim-mask"):
-        table = fragment("")
+    tokens = _tokens()
     refresh = gr.Button("Look again", elem_id="b-fim-refresh", visible="hidden")
-    _wire(page, toolbar, following, refresh, [view, table])
+    _wire(page, toolbar, following, refresh, view, tokens)
     _wire_settings(page, toolbar, use)
 
 
 def _toolbar(file: gr.Dropdown) -> Toolbar:
-    default = {name: SETTINGS[name].default for name in SHARED}
-    rate: dict[str, Any] = {"step": 0.05, "scale": 1, "min_width": 150, "buttons": []}
     with gr.Row(elem_classes="toolbar"):
         mode = gr.Radio(
             MODES,
@@ -83,35 +90,65 @@ def _toolbar(file: gr.Dropdown) -> Toolbar:
             elem_classes="segctl",
             elem_id="fim-mode",
         )
-        choices = [(CHOICE_LABELS[value], value) for value in SETTINGS["span"].choices]
-        settings: dict[str, Block] = {
-            "span": gr.Dropdown(
-                choices,
-                value=default["span"],
-                label="Holes",
-                scale=0,
-                min_width=190,
-                interactive=True,
-                elem_id="fim-span",
-            ),
-            "fim_rate": gr.Slider(
-                0, 1, default["fim_rate"], label="FIM rate", interactive=True, **rate
-            ),
-            "spm_rate": gr.Slider(
-                0, 1, default["spm_rate"], label="SPM rate", interactive=True, **rate
-            ),
-            "seed": gr.Number(
-                default["seed"],
-                label="Seed",
-                precision=0,
-                scale=0,
-                min_width=90,
-                interactive=True,
-                elem_id="fim-seed",
-            ),
-        }
+        settings: dict[str, Block] = {name: _rate(name) for name in RATES}
+        settings |= {name: _choice(name, width) for name, width in WIDTHS.items()}
+        settings["seed"] = gr.Number(
+            SETTINGS["seed"].default,
+            label=SETTINGS["seed"].label,
+            precision=0,
+            scale=0,
+            min_width=90,
+            interactive=True,
+            elem_id="fim-seed",
+        )
         number = gr.Number(1, label="Sample", precision=0, visible="hidden", elem_id="fim-number")
     return Toolbar(settings, mode, file, number)
+
+
+def _rate(name: str) -> Block:
+    about = SETTINGS[name]
+    return gr.Slider(
+        about.low or 0,
+        about.high or 1,
+        about.default,
+        step=0.05,
+        label=about.label,
+        scale=1,
+        min_width=150,
+        buttons=[],
+        interactive=True,
+        elem_id=f"fim-{name}",
+    )
+
+
+def _choice(name: str, width: int) -> Block:
+    """Return a list of a setting's choices, or a line to type in where it has none."""
+    about = SETTINGS[name]
+    shared: dict[str, Any] = {
+        "value": about.default,
+        "label": about.label,
+        "scale": 0,
+        "min_width": width,
+        "interactive": True,
+        "elem_id": f"fim-{name}",
+    }
+    if about.choices:
+        choices = [(CHOICE_LABELS.get(value, value), value) for value in about.choices]
+        return gr.Dropdown(choices, **shared)
+    shown = SETTINGS["span"].default == "mixed" or "hidden"
+    return gr.Textbox(max_lines=1, visible=shown, **shared)
+
+
+def _tokens() -> Tokens:
+    with gr.Accordion("Tokens: ids, loss and positions", open=False, elem_id="fim-mask"):
+        with gr.Row(elem_classes="btns fim-turn"):
+            turns = {
+                name: gr.Button(name, scale=0, min_width=90, size="sm")
+                for name in ("Earlier", "Later", "To the middle")
+            }
+        table = fragment("", elem_id="fim-table")
+        page = gr.Number(1, label="Page", precision=0, visible="hidden")
+    return Tokens(table, page, turns)
 
 
 def _wire(
@@ -119,42 +156,62 @@ def _wire(
     toolbar: Toolbar,
     following: gr.Button,
     refresh: gr.Button,
-    shown: list[Block],
+    view: gr.HTML,
+    tokens: Tokens,
 ) -> None:
     form = page.form
 
-    def look(given: dict[Any, Any]) -> tuple[str, str]:
-        """Inputs: every setting, current_scan, the toolbar. Outputs: view, table."""
+    def asked(given: dict[Any, Any]) -> Asked:
         wanted = form.values(given) | {k: given[box] for k, box in toolbar.settings.items()}
-        return draw(
-            page.home,
-            given[page.current_scan],
-            wanted,
-            given[toolbar.mode],
-            given[toolbar.file] or "",
-            int(given[toolbar.number] or 1),
-        )
+        number = int(given[toolbar.number] or 1)
+        scan, path = given[page.current_scan], given[toolbar.file] or ""
+        return Asked(page.home, scan, wanted, given[toolbar.mode], path, number)
 
-    def list_files(scan_id: str) -> Any:
-        """Inputs: current_scan. Outputs: file."""
-        return gr.Dropdown(choices=files(page.home, scan_id))
+    def look(given: dict[Any, Any]) -> tuple[str, str, int]:
+        """Inputs: every setting, current_scan, the toolbar. Outputs: view, table, page."""
+        return (*draw(asked(given)), 1)
+
+    def turn(given: dict[Any, Any], by: int) -> tuple[str, int]:
+        """Inputs: as above, and the page. Outputs: table, page."""
+        return draw_tokens(asked(given), int(given[tokens.page] or 1) + by if by else 0)
 
     inputs = {*form.blocks, *toolbar.blocks, page.current_scan}
-    elsewhere = [form.widgets[name] for name in RECIPE_SETTINGS if name not in SHARED]
+    elsewhere = [form.widgets[name] for name in RECIPE_SETTINGS if name not in toolbar.settings]
     watched = [*toolbar.blocks, *elsewhere, form.widgets["base_model"]]
     changes = [box.change for box in watched]
     gr.on(
         [*changes, page.current_scan.change, refresh.click],
         look,
         inputs,
-        shown,
+        [view, tokens.table, tokens.page],
         trigger_mode="always_last",
         **QUIET,
     )
-    listed = [page.current_scan.change, refresh.click]
-    gr.on(listed, list_files, page.current_scan, toolbar.file, **QUIET)
+    for name, by in (("Earlier", -1), ("Later", 1), ("To the middle", 0)):
+        tokens.turns[name].click(
+            partial(turn, by=by), inputs | {tokens.page}, [tokens.table, tokens.page], **QUIET
+        )
     page.current_scan.change(lambda: ("", 1), None, [toolbar.file, toolbar.number], **QUIET)
     following.click(lambda number: (number or 0) + 1, toolbar.number, toolbar.number, **QUIET)
+    _wire_files(page, toolbar, refresh)
+
+
+def _wire_files(page: PageContext, toolbar: Toolbar, refresh: gr.Button) -> None:
+    """The list holds what fits the letters typed so far: there may be many thousands of files."""
+
+    def list_files(scan_id: str) -> Any:
+        """Inputs: current_scan. Outputs: file."""
+        return gr.Dropdown(choices=files(page.home, scan_id))
+
+    def list_matches(scan_id: str, key: gr.KeyUpData) -> Any:
+        """Inputs: current_scan. Outputs: file."""
+        return gr.Dropdown(choices=files(page.home, scan_id, key.input_value))
+
+    listed = [page.current_scan.change, refresh.click]
+    gr.on(listed, list_files, page.current_scan, toolbar.file, **QUIET)
+    toolbar.file.key_up(
+        list_matches, page.current_scan, toolbar.file, trigger_mode="always_last", **QUIET
+    )
 
 
 def _wire_settings(page: PageContext, toolbar: Toolbar, use: gr.Button) -> None:
@@ -170,35 +227,68 @@ def _wire_settings(page: PageContext, toolbar: Toolbar, use: gr.Button) -> None:
         return values
 
     use.click(hand_over, mine, theirs, **ACTION)
+    span, mix = toolbar.settings["span"], toolbar.settings["span_mix"]
+    span.change(lambda kind: gr.Textbox(visible=kind == "mixed" or "hidden"), span, mix, **QUIET)
 
 
-def draw(
-    home: Home, scan_id: str, values: dict[str, Any], mode: str, path: str, number: int
-) -> tuple[str, str]:
-    """Return the view and the table of tokens for what is asked; errors become sentences."""
+@dataclass(frozen=True)
+class Asked:
+    """What is looked at: settings by name, an order or "drawn", a path or "", a number from 1."""
+
+    home: Home
+    scan_id: str
+    values: dict[str, Any]
+    mode: str = "drawn"
+    path: str = ""
+    number: int = 1
+
+
+def draw(asked: Asked) -> tuple[str, str]:
+    """Return the view and the first page of tokens for what is asked; errors become sentences."""
     try:
-        scan = home.scan(scan_id) if scan_id else None
-        if scan is None:
-            return fim_view.NO_SCAN, ""
-        if _reading(scan):
-            return fim_view.WAITING, ""
-        deck = fim_samples.deck(scan, Config.from_dict(values), path)
+        deck = _deck(asked)
     except CodeTuneError as error:
         return fim_view.trouble(error), ""
-    chosen = fim_view.pick(deck, mode, number)
+    if isinstance(deck, str):
+        return deck, ""
+    chosen = fim_view.pick(deck, asked.mode, asked.number)
     return (
-        fim_view.render(deck, chosen, mode),
-        fim_view.token_table(chosen.sample, deck.recipe),
+        fim_view.render(deck, chosen, asked.mode),
+        fim_tokens.token_table(chosen.sample, deck.recipe),
     )
 
 
-def files(home: Home, scan_id: str) -> list[tuple[str, str]]:
-    """Return the choices of the file list: any file, and the first few by name."""
+def draw_tokens(asked: Asked, page: int) -> tuple[str, int]:
+    """Return one page of the tokens and its number; page 0 is where the middle begins."""
     try:
-        found = fim_samples.paths(home.scan(scan_id)) if scan_id else []
+        deck = _deck(asked)
+    except CodeTuneError:
+        return "", 1  # the view says it
+    if isinstance(deck, str):
+        return "", 1
+    sample = fim_view.pick(deck, asked.mode, asked.number).sample
+    page = fim_tokens.clip(sample, page or fim_tokens.page_of_middle(sample))
+    return fim_tokens.token_table(sample, deck.recipe, page), page
+
+
+def _deck(asked: Asked) -> Deck | str:
+    """Return the samples, or what to show while there are none."""
+    scan = asked.home.scan(asked.scan_id) if asked.scan_id else None
+    if scan is None:
+        return fim_view.NO_SCAN
+    if _reading(scan):
+        return fim_view.WAITING
+    config = Config.from_dict(asked.values)
+    return fim_samples.deck(scan, config, fim_samples.resolve(scan, asked.path))
+
+
+def files(home: Home, scan_id: str, typed: str = "") -> list[tuple[str, str]]:
+    """Return the choices of the file list: any file, and the first few that fit what is typed."""
+    try:
+        found = fim_samples.matches(home.scan(scan_id), typed) if scan_id else []
     except CodeTuneError:
         found = []
-    return [ANY_FILE, *((path, path) for path in found[:MOST_FILES])]
+    return [ANY_FILE, *((path, path) for path in found)]
 
 
 def _reading(scan: Run) -> bool:

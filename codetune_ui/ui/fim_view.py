@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from codetune_ui.core.errors import CodeTuneError
 from codetune_ui.core.fim import Example
-from codetune_ui.core.pack import IGNORE_INDEX
+from codetune_ui.core.preview import learned_tokens
 from codetune_ui.core.recipe import Recipe
 from codetune_ui.ui.code_view import escape, highlight, numbered, pane, side_by_side
 from codetune_ui.ui.context import empty
+from codetune_ui.ui.fim_figures import MODE_LABELS, figures, orders
 from codetune_ui.ui.fim_samples import Deck, Sample
 
-MODE_LABELS = {"psm": "PSM", "spm": "SPM", "ltr": "left to right"}
 ORDER_LABELS = {
     "psm": "prefix, suffix, middle",
     "spm_v1": "suffix, prefix, middle",
@@ -20,7 +20,6 @@ ORDER_LABELS = {
     None: "as the file reads",
 }
 PART_LABELS = {"p": "prefix", "s": "suffix", "m": "middle", "t": "text"}
-MOST_ROWS = 2000  # of the table of tokens; a browser draws these at once
 FOLD_AT = 8  # lines: fewer are not worth a fold
 
 NO_SCAN = empty(
@@ -61,61 +60,18 @@ def trouble(error: CodeTuneError) -> str:
     return empty(f"{error.message} {error.hint}".strip(), "Open Model & Data", "data")
 
 
-def figures(deck: Deck) -> str:
-    """Say how the samples are shared out, and in how many the whole prompt is in the row."""
-    count = len(deck.samples)
-    if not count:
-        return ""
-    bar = "".join(
-        f'<i class="{mode}" style="flex:{deck.count(mode)}"></i>'
-        for mode in MODE_LABELS
-        if deck.count(mode)
-    )
-    shares = "".join(
-        f'<span class="k {mode}"><b>{deck.count(mode) / count:.0%}</b> {label}</span>'
-        for mode, label in MODE_LABELS.items()
-    )
-    return (
-        f'<div class="fimfacts"><span class="fimbar" aria-hidden="true">{bar}</span>{shares}'
-        f"<span>of {count:,} samples</span>{_whole(deck)}"
-        f'<span class="fimfam" title="{escape(deck.evidence)}">{escape(_family(deck))}</span></div>'
-    )
-
-
-def _whole(deck: Deck) -> str:
-    if not deck.figures.holes:
-        return ""
-    share = deck.figures.whole_prompts / deck.figures.holes
-    return (
-        f'<span class="whole"><b>{share:.0%}</b> of {deck.figures.holes:,} holes have their whole prompt '
-        "in the row</span>"
-    )
-
-
-def _family(deck: Deck) -> str:
-    format = deck.recipe.format
-    if format is None:
-        return "Trained left to right only"
-    return f"{format.family.label}, pretrained in {_orders(deck.recipe)}"
-
-
-def _orders(recipe: Recipe) -> str:
-    orders = recipe.format.family.orders if recipe.format else ()
-    return " and ".join("PSM" if order == "psm" else "SPM" for order in orders)
-
-
 def _why_none(deck: Deck, mode: str) -> str:
     if not deck.samples:
-        return "This file has no sample."
+        return "No file of the set has this name, or it is empty."
     format = deck.recipe.format
     if mode == "ltr":
         return "No sample is left to right at this FIM rate."
     if format is None:
         return "This run is trained left to right only."
-    known = _orders(deck.recipe)
+    known = orders(format)
     if mode.upper() not in known:
         return f"{format.family.label} was pretrained in {known} only: no sample is {mode.upper()}."
-    return f"No sample is {MODE_LABELS.get(mode, mode)} at these rates."
+    return f"No sample is {mode.upper()} at these rates."
 
 
 # --- left: the file
@@ -141,7 +97,7 @@ def _source_pane(sample: Sample, chosen: Pick) -> str:
 
 def _trained_pane(example: Example, sample: Sample, deck: Deck) -> str:
     recipe = deck.recipe
-    learned = sum(label != IGNORE_INDEX for label in example.labels)
+    learned = learned_tokens(example)
     alone = recipe.loss_on == "middle" and example.mode != "ltr"
     footer = (
         f"<span>{len(example.ids):,} of {recipe.max_seq_len:,} tokens of a row</span>"
@@ -256,45 +212,3 @@ def _fold(source: str, start: int, end: int, head: int, tail: int) -> tuple[int,
     if len(breaks) < head + tail + FOLD_AT:
         return None
     return breaks[head - 1], breaks[-tail]
-
-
-# --- ids and loss mask
-
-
-def token_table(sample: Sample | None, recipe: Recipe) -> str:
-    """Return every token of a sample: position, text, id, label."""
-    if sample is None:
-        return ""
-    example = sample.example
-    pairs = list(enumerate(zip(example.ids, example.labels, strict=True)))
-    if len(pairs) > MOST_ROWS:
-        half = MOST_ROWS // 2
-        hidden = len(pairs) - 2 * half
-        gap = f'<tr><td colspan="4">… {hidden:,} more</td></tr>'
-        head = "".join(_token_row(place, *pair, recipe) for place, pair in pairs[:half])
-        tail = "".join(_token_row(place, *pair, recipe) for place, pair in pairs[-half:])
-        body = head + gap + tail
-    else:
-        body = "".join(_token_row(place, *pair, recipe) for place, pair in pairs)
-    headings = "".join(f'<th scope="col">{name}</th>' for name in ("#", "Token", "Id", "Label"))
-    return (
-        f'<div class="fim-ids"><table><thead><tr>{headings}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
-
-
-def _token_row(place: int, token_id: int, label: int, recipe: Recipe) -> str:
-    text = escape(visible(recipe.tokenizer.token_text(token_id)))
-    shown = f'<span class="sp e">{text}</span>' if recipe.tokenizer.is_control(token_id) else text
-    loss = "no loss" if label == IGNORE_INDEX else f"{label}"
-    kind = ' class="off"' if label == IGNORE_INDEX else ""
-    return f"<tr{kind}><td>{place}</td><td>{shown}</td><td>{token_id}</td><td>{loss}</td></tr>"
-
-
-def visible(text: str) -> str:
-    r"""Make white space seen.
-
-    >>> visible("a b\n")
-    'a·b⏎'
-    """
-    return text.replace(" ", "·").replace("\n", "⏎").replace("\r", "␍").replace("\t", "⇥")

@@ -3,6 +3,8 @@ from __future__ import annotations
 import html
 import json
 import re
+from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,8 @@ from codetune_ui.core.config import Config
 from codetune_ui.core.errors import ModelError
 from codetune_ui.runs.state import Status
 from codetune_ui.runs.store import Home, Run
-from codetune_ui.ui import fim_samples, fim_view
-from codetune_ui.ui.fim_tab import draw, files
+from codetune_ui.ui import fim_figures, fim_samples, fim_tokens, fim_view
+from codetune_ui.ui.fim_tab import Asked, draw, draw_tokens, files
 from tests.tiny import SOME_CODE, build_tokenizer
 
 EVIL = "<script>alert(1)</script> ${location} & \"quoted\" '<fim_prefix>'"
@@ -43,7 +45,7 @@ def scan(home: Path, tmp_path: Path) -> Run:
 def shown(scan: Run, mode: str = "drawn", path: str = "", number: int = 1, **changes: Any) -> str:
     """Return the view of one sample under the scan's settings, some of them changed."""
     values = scan.config().to_dict() | changes
-    return draw(scan.home, scan.name, values, mode, path, number)[0]
+    return draw(Asked(scan.home, scan.name, values, mode, path, number))[0]
 
 
 def text_of(markup: str) -> str:
@@ -51,7 +53,7 @@ def text_of(markup: str) -> str:
 
 
 def test_nothing_scanned_is_one_sentence_and_a_button(home: Path) -> None:
-    view, table = draw(Home(home), "", Config().to_dict(), "drawn", "", 1)
+    view, table = draw(Asked(Home(home), "", Config().to_dict()))
     assert "No code scanned yet." in view
     assert 'data-go="data"' in view
     assert table == ""
@@ -63,7 +65,7 @@ def test_a_scan_that_is_reading_is_waited_for(scan: Run) -> None:
 
 
 def test_a_scan_that_is_gone_is_said(home: Path) -> None:
-    view, _ = draw(Home(home), "20260101-000000-abcdef", Config().to_dict(), "drawn", "", 1)
+    view, _ = draw(Asked(Home(home), "20260101-000000-abcdef", Config().to_dict()))
     assert "There is no scan" in view
 
 
@@ -95,7 +97,7 @@ def test_the_token_bar_has_the_tokenizers_own_counts(scan: Run) -> None:
 
 
 def test_code_is_escaped_everywhere(scan: Run) -> None:
-    view, table = draw(scan.home, scan.name, scan.config().to_dict(), "drawn", "evil.py", 1)
+    view, table = draw(Asked(scan.home, scan.name, scan.config().to_dict(), path="evil.py"))
     assert "<script" not in view + table
     assert "&lt;script&gt;alert(1)&lt;/script&gt; ${location} &amp; &quot;quoted&quot;" in text_of(
         view
@@ -194,38 +196,144 @@ def test_a_model_without_fim_tokens_is_a_sentence_with_a_way_out(
     assert "switch on &#x27;Train left to right only&#x27;" in shown(scan)
 
 
-def test_the_table_lists_every_token_with_its_label(scan: Run) -> None:
+def test_the_figures_of_what_is_learned_are_shown(scan: Run) -> None:
+    view = shown(scan, loss_on="middle")
+    figures = fim_samples.deck(scan, scan.config().replace(loss_on="middle")).figures
+    text = text_of(view)
+    assert f"{figures.chars_per_token:.2f} characters per token" in text
+    assert f"{figures.learned_share:.1%} of {figures.tokens:,} tokens carry loss" in text
+    bars = re.findall(r'title="([\d,]+) middles of', view)
+    assert sum(int(count) for count in bars) == figures.holes
+
+
+def test_truncate_or_pad_says_which_prompts_it_cuts(scan: Run) -> None:
+    text = text_of(shown(scan, fit="truncate_or_pad", span="characters"))
+    assert "100%" not in text.split("of 2")[0].split("samples")[-1]
+    assert "have their whole prompt in the row: truncate_or_pad cuts the other suffixes" in text
+
+
+def test_a_share_that_is_not_all_is_never_rounded_up_to_it(scan: Run) -> None:
+    deck = fim_samples.deck(scan, scan.config())
+    figures = replace(deck.figures, modes={"psm": 9999, "spm": 1, "ltr": 0}, whole_prompts=9999)
+    assert "99.9% of 10,000 holes" in text_of(fim_figures.figures(replace(deck, figures=figures)))
+
+
+def token_rows(table: str) -> list[tuple[str, ...]]:
+    """Return position, part, text, id and loss of every row."""
+    cells = r"<tr[^>]*>" + "".join(r"<td>(.*?)</td>" for _ in range(5))
+    return re.findall(cells, table)
+
+
+def test_the_table_lists_every_token_with_part_id_loss_and_position(scan: Run) -> None:
     deck = fim_samples.deck(scan, scan.config())
     sample = fim_view.pick(deck, "psm", 1).sample
     assert sample is not None
-    table = fim_view.token_table(sample, deck.recipe)
-    rows = re.findall(r"<tr[^>]*><td>(\d+)</td><td>(.*?)</td><td>(\d+)</td><td>(.*?)</td>", table)
-    assert [int(row[0]) for row in rows] == list(range(len(sample.example.ids)))
-    assert [int(row[2]) for row in rows] == sample.example.ids
-    assert rows[0][3] == "no loss"
-    assert rows[-1][3] == str(sample.example.ids[-1])
-    assert "&lt;fim_prefix&gt;" in rows[0][1]
+    example = sample.example
+    rows = token_rows(fim_tokens.token_table(sample, deck.recipe))
+    assert [int(row[0]) for row in rows] == list(range(len(example.ids)))
+    assert [int(row[3]) for row in rows] == example.ids
+    assert [row[4] == "learned" for row in rows] == [label != -100 for label in example.labels]
+    parts = ["", *["prefix"] * example.prefix_tokens, "", *["suffix"] * example.suffix_tokens]
+    assert [row[1] for row in rows] == [*parts, "", *["middle"] * example.middle_tokens, ""]
+    assert rows[0][2] == '<span class="sp e">&lt;fim_prefix&gt;</span>'
 
 
-def test_a_long_table_shows_both_ends(scan: Run) -> None:
-    deck = fim_samples.deck(scan, scan.config().replace(max_seq_len=4096, fim_rate=0.0))
-    sample = max(deck.samples, key=lambda found: len(found.example.ids))
-    longer = fim_samples.Sample(
-        example=type(sample.example)(
-            **{
-                **vars(sample.example),
-                "ids": sample.example.ids * 20,
-                "labels": sample.example.labels * 20,
-            }
-        ),
-        first_line=1,
-        language="",
+def test_the_parts_of_spm_follow_its_order(scan: Run) -> None:
+    deck = fim_samples.deck(scan, scan.config())
+    sample = fim_view.pick(deck, "spm", 1).sample
+    assert sample is not None
+    names = fim_tokens.part_names(sample.example, deck.recipe)
+    assert names[:2] == ["", ""]
+    assert [name for name, _ in groupby(names)] == ["", "suffix", "", "prefix", "middle", ""]
+
+
+def test_pads_are_no_part_of_the_text(scan: Run) -> None:
+    deck = fim_samples.deck(scan, scan.config())
+    sample = fim_view.pick(deck, "psm", 1).sample
+    assert sample is not None
+    example = sample.example
+    place = len(example.ids) - example.middle_tokens - 2
+    padded = replace(example, ids=[*example.ids[:place], 4, 4, *example.ids[place:]])
+    names = fim_tokens.part_names(padded, deck.recipe)
+    assert len(names) == len(padded.ids)
+    assert names[place - 1 : place + 4] == ["suffix", "", "", "", "middle"]
+
+
+def long_sample(deck: fim_samples.Deck, times: int) -> fim_samples.Sample:
+    """Return a sample whose tokens are those of another, many times over."""
+    sample = fim_view.pick(deck, "ltr", 1).sample
+    assert sample is not None
+    example = sample.example
+    many = replace(
+        example,
+        ids=example.ids * times,
+        labels=example.labels * times,
+        prefix_tokens=len(example.ids) * times,
     )
-    table = fim_view.token_table(longer, deck.recipe)
-    hidden = len(longer.example.ids) - fim_view.MOST_ROWS
-    assert hidden > 0
-    assert f"… {hidden:,} more" in table
-    assert table.count("<tr") == fim_view.MOST_ROWS + 2
+    return replace(sample, example=many)
+
+
+def test_a_long_sample_is_shown_page_by_page(scan: Run) -> None:
+    deck = fim_samples.deck(scan, scan.config().replace(fim_rate=0.0))
+    sample = long_sample(deck, 10)
+    count = len(sample.example.ids)
+    whole = [
+        row
+        for page in range(1, fim_tokens.pages(sample) + 1)
+        for row in token_rows(fim_tokens.token_table(sample, deck.recipe, page))
+    ]
+    assert count > 2 * fim_tokens.PAGE
+    assert [int(row[3]) for row in whole] == sample.example.ids
+    second = fim_tokens.token_table(sample, deck.recipe, 2)
+    assert f"Tokens 201 to 400 of {count:,}." in text_of(second)
+    assert fim_tokens.token_table(sample, deck.recipe, 99).startswith('<p class="fim-page">Tokens ')
+
+
+def test_the_table_turns_and_finds_the_middle(scan: Run) -> None:
+    values = scan.config().to_dict() | {"max_seq_len": 2048}
+    asked = Asked(scan.home, scan.name, values, "psm", "a.py")
+    deck = fim_samples.deck(scan, Config.from_dict(values), "a.py")
+    sample = fim_view.pick(deck, "psm", 1).sample
+    assert sample is not None
+    table, page = draw_tokens(asked, 0)
+    assert page == fim_tokens.page_of_middle(sample) > 1
+    assert any(row[1] == "middle" for row in token_rows(table))
+    assert draw_tokens(asked, page + 50)[1] == fim_tokens.pages(sample)
+    assert draw_tokens(asked, -3)[1] == 1
+
+
+def test_files_are_found_by_any_part_of_their_path(home: Path, tmp_path: Path) -> None:
+    texts = {f"pkg{n // 100}/module_{n}.py": f"v = {n}\n" for n in range(3000)}
+    scan = make_scan(home, tmp_path, texts)
+    assert len(files(scan.home, scan.name)) == 1 + fim_samples.MOST_FILES
+    assert files(scan.home, scan.name, "MODULE_2999")[1:] == [
+        ("pkg29/module_2999.py", "pkg29/module_2999.py")
+    ]
+    assert [path for path, _ in files(scan.home, scan.name, "pkg12 7.py")][1:4] == [
+        "pkg12/module_1207.py",
+        "pkg12/module_1217.py",
+        "pkg12/module_1227.py",
+    ]
+
+
+def test_a_part_of_a_name_shows_the_first_file_that_has_it(scan: Run) -> None:
+    assert "evil.py" in shown(scan, path="evi")
+    assert "No file of the set has this name" in shown(scan, path="nowhere.py")
+
+
+def test_another_setting_encodes_no_document_again(scan: Run, monkeypatch: Any) -> None:
+    deck = fim_samples.deck(scan, scan.config())
+    asked: list[str] = []
+    real = type(deck.recipe.tokenizer).encode_batch
+
+    def counting(self: Any, texts: list[str], *, continues: bool = False) -> list[list[int]]:
+        asked.extend(texts)
+        return real(self, texts, continues=continues)
+
+    monkeypatch.setattr(type(deck.recipe.tokenizer), "encode_batch", counting)
+    fim_samples.deck(scan, scan.config().replace(seed=5, fim_rate=0.9, span="characters"))
+    assert max(len(text) for text in asked) < len("".join(SOME_CODE) * 6)
+    assert "".join(SOME_CODE) * 6 not in asked
 
 
 def test_long_parts_are_folded(home: Path, tmp_path: Path) -> None:
@@ -255,4 +363,4 @@ def test_a_hub_model_is_looked_for_where_the_scan_put_it(scan: Run, tmp_path: Pa
 
 
 def test_white_space_in_tokens_is_seen() -> None:
-    assert fim_view.visible("\tif x:\r\n") == "⇥if·x:␍⏎"
+    assert fim_tokens.visible("\tif x:\r\n") == "⇥if·x:␍⏎"
