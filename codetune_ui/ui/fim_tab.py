@@ -143,7 +143,7 @@ def _tokens() -> Tokens:
     with gr.Accordion("Tokens: ids, loss and positions", open=False, elem_id="fim-mask"):
         with gr.Row(elem_classes="btns fim-turn"):
             turns = {
-                name: gr.Button(name, scale=0, min_width=90, size="sm")
+                name: gr.Button(name, scale=0, min_width=130, size="sm")
                 for name in ("Earlier", "Later", "To the middle")
             }
         table = fragment("", elem_id="fim-table")
