@@ -108,8 +108,8 @@ def _row(members: Sequence[Packable], max_seq_len: int, pad_id: int) -> Row:
     place = 0
     for example in members:
         end = place + len(example.ids)
-        ids[place:end] = example.ids
-        labels[place:end] = example.labels
+        ids[place:end] = np.fromiter(example.ids, np.int32, end - place)
+        labels[place:end] = np.fromiter(example.labels, np.int32, end - place)
         place = end
     lengths = [len(example.ids) for example in members]
     return Row(
