@@ -232,7 +232,7 @@ class Memory:
     def peak(self) -> float:
         self._done.set()
         self._thread.join()
-        return (self._most - self._first) / 2**20
+        return float(self._most - self._first) / 2**20
 
 
 SIDES = {"guide": guide_side, "ours": our_side, "tokenizer": against_the_tokenizer}

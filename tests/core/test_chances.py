@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -23,13 +24,14 @@ from codetune_ui.core.families import find_format
 from codetune_ui.core.fim import draw_cut
 from codetune_ui.core.recipe import Recipe, examples, examples_of
 from codetune_ui.core.spans import KINDS, choose_span, parse_mix
+from codetune_ui.core.syntax import Place
 from codetune_ui.core.tokens import CodeTokenizer
 
 ONCE_IN_100_000 = {1: 19.51, 2: 23.03, 3: 25.90, 54: 110.5}  # by degrees of freedom
 DRAWS = 20_000
 
 
-def is_as_expected(seen: Counter[Hashable], chances: Mapping[Hashable, float]) -> bool:
+def is_as_expected(seen: Counter[Any], chances: Mapping[Any, float]) -> bool:
     """Compare counts with chances that add up to one; what has no chance may not be seen."""
     possible = {what: chance for what, chance in chances.items() if chance}
     if set(seen) - set(possible):
@@ -52,7 +54,7 @@ def test_modes_come_as_often_as_the_settings_say(
     recipe: Recipe, fim_rate: float, spm_rate: float
 ) -> None:
     recipe, rng = replace(recipe, fim_rate=fim_rate, spm_rate=spm_rate), random.Random(1)
-    seen: Counter[Hashable] = Counter(
+    seen: Counter[Any] = Counter(
         draw_cut("ab\ncd\n", recipe=recipe, rng=rng, path="a", ends_document=True).order
         for _ in range(DRAWS)
     )
@@ -62,7 +64,7 @@ def test_modes_come_as_often_as_the_settings_say(
 
 def test_modes_at_another_rate_would_be_noticed(recipe: Recipe) -> None:
     recipe, rng = replace(recipe, fim_rate=0.5), random.Random(1)
-    seen: Counter[Hashable] = Counter(
+    seen: Counter[Any] = Counter(
         draw_cut("ab", recipe=recipe, rng=rng, path="a", ends_document=True).order
         for _ in range(DRAWS)
     )
@@ -71,7 +73,7 @@ def test_modes_at_another_rate_would_be_noticed(recipe: Recipe) -> None:
 
 def test_random_characters_are_two_independent_points() -> None:
     rng = random.Random(2)
-    seen: Counter[Hashable] = Counter(choose_span("x" * 9, "characters", rng) for _ in range(DRAWS))
+    seen: Counter[Any] = Counter(choose_span("x" * 9, "characters", rng) for _ in range(DRAWS))
     chances = {(a, b): (1 if a == b else 2) / 100 for b in range(10) for a in range(b + 1)}
     assert len(chances) == 55
     assert is_as_expected(seen, chances)
@@ -94,8 +96,8 @@ def test_kinds_of_holes_come_as_often_as_the_mix_says(
         place = KINDS.index(kind)
         monkeypatch.setattr(spans, name, lambda *_, place=place: (place, place))
     weights, rng = parse_mix(mix), random.Random(3)
-    here = spans.Place("x", 0, "python")
-    seen: Counter[Hashable] = Counter(
+    here = Place("x", 0, "python")
+    seen: Counter[Any] = Counter(
         KINDS[choose_span("x", "mixed", rng, mix=weights, place=here)[0]] for _ in range(DRAWS)
     )
     total = sum(weights.values())

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from codetune_ui.core.config import Config
 from codetune_ui.core.document import Document
 from codetune_ui.core.families import FimFormat, find_format
-from codetune_ui.core.fim import compose, draw_cut, left_to_right
+from codetune_ui.core.fim import compose, draw_cut, has_whole_prompt, left_to_right
 from codetune_ui.core.pack import IGNORE_INDEX
 from codetune_ui.core.recipe import Recipe, examples
 from codetune_ui.core.tokens import CodeTokenizer
@@ -158,6 +158,17 @@ def test_every_example_is_as_long_as_its_plain_text(recipe: Recipe, code_folder:
         assert len(example.ids) == len(recipe.tokenizer.encode(example.source)) + 1
     assert "".join(example.source for example in found) == document.text
     assert max(len(example.ids) for example in found) <= 128
+
+
+def test_truncate_or_pad_costs_whole_prompts(recipe: Recipe, code_folder: Path) -> None:
+    document = Document(text=text_of(code_folder), path="a.py", language="Python", group="a")
+    shares = {}
+    for fit in ("window", "truncate_or_pad"):
+        told = replace(recipe, fit=fit, fim_rate=1.0, max_seq_len=128)
+        holes = [example for example in examples(document, told, 0) if example.order]
+        shares[fit] = sum(has_whole_prompt(example, told) for example in holes) / len(holes)
+    assert shares["window"] == 1.0
+    assert shares["truncate_or_pad"] < 0.2
 
 
 def test_a_pad_in_a_suffix_carries_no_loss(recipe: Recipe, code_folder: Path) -> None:
