@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from codetune_ui.core.fim import Mode
+from codetune_ui.core.neighbours import Neighbour
 
 BASE = "base"  # the name under which the base model is served
 ADAPTER_PREFIX = "codetune-"  # holds no family's name: editors guess a template from the name
@@ -18,7 +19,8 @@ Finish = Literal["", "stop", "length", "cancelled"]
 class Ask:
     """One hole to fill; without a suffix the prefix is simply continued, left to right.
 
-    temperature 0 is greedy. A seed makes sampling repeatable.
+    temperature 0 is greedy. A seed makes sampling repeatable. With a path, the file is read as one
+    of a repository, after the files in `extra` (see `core.context`).
     """
 
     prefix: str
@@ -28,6 +30,9 @@ class Ask:
     top_p: float = 1.0
     seed: int | None = None
     stop: tuple[str, ...] = ()
+    path: str = ""
+    repo: str = ""
+    extra: tuple[Neighbour, ...] = ()
 
 
 @dataclass(frozen=True)

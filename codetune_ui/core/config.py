@@ -180,6 +180,22 @@ class Config:
         group="fim",
         choices=("window", "truncate_or_pad"),
     )
+    repo_context: str = setting(
+        "none",
+        "Repository context",
+        "What a file is read with, as far as its row has room: nothing, its path, or also the "
+        "files it imports and those beside it.",
+        group="fim",
+        choices=("none", "path", "neighbours"),
+    )
+    context_tokens: int = setting(
+        512,
+        "Tokens of neighbours",
+        "The most that neighbouring files take of a row.",
+        group="fim",
+        low=0,
+        high=131_072,
+    )
     loss_on: str = setting(
         "all",
         "Loss on",

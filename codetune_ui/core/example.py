@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from codetune_ui.core.context import NO_CONTEXT, Context
 from codetune_ui.core.registry import Order
 from codetune_ui.core.splice import Known, Piece
 
@@ -33,6 +34,8 @@ class Example:
     prefix_tokens: int = 0
     middle_tokens: int = 0
     suffix_tokens: int = 0
+    context: Context = NO_CONTEXT
+    """What stands before the file's own text, of which nothing carries loss."""
 
 
 @dataclass(frozen=True)

@@ -229,7 +229,8 @@ def _check_ids(format: FimFormat, embedding_rows: int | None) -> None:
             f"Two FIM tokens of {format.family.label} are one and the same in this tokenizer.",
             LEFT_TO_RIGHT_HINT,
         )
-    others = (format.bos_id, format.pad_id, *format.opening_ids, *format.closing_ids)
+    context = (format.repo_id, format.file_id)
+    others = (format.bos_id, format.pad_id, *context, *format.opening_ids, *format.closing_ids)
     used = [*ids, *(i for i in others if i is not None)]
     if embedding_rows is not None and max(used) >= embedding_rows:
         raise FamilyError(

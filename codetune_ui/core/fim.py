@@ -11,18 +11,19 @@ spm_v2   PRE SUF suffix MID prefix      | middle EOT
 from __future__ import annotations
 
 import random
-import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from codetune_ui.core.context import HEADER_TOKENS, NO_CONTEXT, Context
 from codetune_ui.core.errors import ConfigError
 from codetune_ui.core.example import Cut, Example, Mode
 from codetune_ui.core.families import FimFormat, Order
 from codetune_ui.core.layout import keep_near_ends, prompt_parts, to_length
 from codetune_ui.core.pack import IGNORE_INDEX
+from codetune_ui.core.readback import has_whole_prompt
 from codetune_ui.core.spans import choose_span
 from codetune_ui.core.splice import Piece, encode_pieces
 from codetune_ui.core.syntax import Place
@@ -31,12 +32,15 @@ from codetune_ui.core.tokens import CodeTokenizer
 if TYPE_CHECKING:
     from codetune_ui.core.recipe import Recipe
 
+Around = Callable[[int], Context]
+
 __all__ = [
     "Cut",
     "Example",
     "Mode",
     "choose_order",
     "compose",
+    "continued_prompt",
     "draw_cut",
     "has_whole_prompt",
     "infill_prompt",
@@ -101,44 +105,6 @@ def left_to_right(cut: Cut) -> Cut:
     return replace(cut, order=None, start=len(cut.text), end=len(cut.text))
 
 
-def has_whole_prompt(example: Example, recipe: Recipe) -> bool:
-    """Read an example back from its tokens: is all that surrounds the hole there, and the end?
-
-    Every sentinel stands once, the end of the middle is last, and the parts, decoded, are the
-    window. Texts are compared in normal form, which some tokenizers write.
-    """
-    format = recipe.format
-    if format is None or example.order is None or example.ids[-1:] != [format.eot_id]:
-        return False
-    ids = _without_frame(example.ids[:-1], format)
-    if ids is None or any(ids.count(token) != 1 for token in format.sentinel_ids):
-        return False
-    fixed = {*format.sentinel_ids, format.pad_id}
-    text = [token for token in ids if token not in fixed]
-    sizes = {"p": example.prefix_tokens, "s": example.suffix_tokens, "m": example.middle_tokens}
-    place, parts = 0, {}
-    for key in "psm" if example.order == "psm" else "spm":
-        ids_of_part = text[place : place + sizes[key]]
-        parts[key] = recipe.tokenizer.decode(ids_of_part, continues=key != "p")
-        place += sizes[key]
-    whole = unicodedata.normalize("NFC", parts["p"] + parts["m"] + parts["s"])
-    return place == len(text) and whole == unicodedata.normalize("NFC", example.source)
-
-
-def _without_frame(ids: list[int], format: FimFormat) -> list[int] | None:
-    """Take BOS and the chat turn away; None when they are not where they belong."""
-    head, tail = list(format.head_ids), list(format.closing_ids)
-    if ids[: len(head)] != head:
-        return None
-    if not tail:
-        return ids[len(head) :]
-    if format.middle_id not in ids:
-        return None
-    end = ids.index(format.middle_id) + 1
-    found = ids[end : end + len(tail)] == tail
-    return [*ids[len(head) : end], *ids[end + len(tail) :]] if found else None
-
-
 def infill_prompt(
     prefix: str,
     suffix: str,
@@ -147,16 +113,35 @@ def infill_prompt(
     format: FimFormat,
     max_tokens: int,
     order: Order | None = None,
+    around: Around | None = None,
 ) -> list[int]:
     """Return the prompt after which the model writes the middle, at most `max_tokens` long.
 
-    Served in the family's first order unless another is asked for.
+    Served in the family's first order unless another is asked for. `around` gives the context
+    that fits some tokens: a path has its place, its neighbours get what text leaves free.
     """
     before = tokenizer.encode(prefix)
     after = tokenizer.encode(suffix, continues=True)
-    before, after = keep_near_ends(before, after, max_tokens - format.fixed_tokens, tokenizer)
-    parts = prompt_parts(order or format.family.orders[0], before, after, format)
+    room = max_tokens - format.fixed_tokens
+    kept = around(min(HEADER_TOKENS, room // 8)).size if around else 0
+    before, after = keep_near_ends(before, after, room - kept, tokenizer)
+    context = around(room - len(before) - len(after)) if around else NO_CONTEXT
+    parts = prompt_parts(order or format.family.orders[0], before, after, format, context)
     return [token for ids, _ in parts for token in ids]
+
+
+def continued_prompt(
+    prefix: str, tokenizer: CodeTokenizer, room: int, around: Around | None = None
+) -> list[int]:
+    """Return a prompt without a hole: the end of the prefix, and the context in what that leaves.
+
+    As in training, context stands before the text, and nothing is between the two.
+    """
+    ids = tokenizer.encode(prefix)
+    kept = around(min(HEADER_TOKENS, room // 8)).size if around else 0
+    ids = ids[-(room - kept) :] if room > kept else []
+    context = around(room - len(ids)) if around else NO_CONTEXT
+    return [*context.before, *context.inside, *ids]
 
 
 def compose(cuts: Sequence[Cut], recipe: Recipe) -> list[Example | None]:
@@ -209,11 +194,14 @@ def _left_to_right(cut: Cut, ids: list[int], recipe: Recipe) -> Example | None:
     """BOS, the text, and EOS only where the document truly ends."""
     start = [] if recipe.bos_id is None else [recipe.bos_id]
     end = [recipe.eos_id] if cut.ends_document and recipe.eos_id is not None else []
+    context = _context(cut, recipe, recipe.max_seq_len - len(start) - len(ids) - len(end))
+    start += [*context.before, *context.inside]
     whole = [*start, *ids, *end]
     if len(whole) > recipe.max_seq_len:
         return None
     # nothing stands before the first token, so nothing can predict it
-    labels = [IGNORE_INDEX, *whole[1:]]
+    unlearned = max(1, len(start) if context.size else 1)
+    labels = [IGNORE_INDEX] * unlearned + whole[unlearned:]
     return Example(
         ids=whole,
         labels=labels,
@@ -225,7 +213,13 @@ def _left_to_right(cut: Cut, ids: list[int], recipe: Recipe) -> Example | None:
         suffix="",
         start=cut.start,
         prefix_tokens=len(ids),
+        context=context,
     )
+
+
+def _context(cut: Cut, recipe: Recipe, room: int) -> Context:
+    """Return what the file is read with, in the room that is left of a row."""
+    return recipe.around.around(cut.path, room) if recipe.around and room > 0 else NO_CONTEXT
 
 
 def _with_hole(
@@ -245,9 +239,11 @@ def _with_hole(
         return None
     before, after, pads = ends
     target = [*middle, format.eot_id]
+    own = format.fixed_tokens + len(before) + len(after) + len(pads) + len(target)
+    context = _context(cut, recipe, recipe.max_seq_len - own)
     ids: list[int] = []
     labels: list[int] = []
-    for tokens, is_text in prompt_parts(cut.order, before, after, format):
+    for tokens, is_text in prompt_parts(cut.order, before, after, format, context):
         filler = pads if tokens is after else []
         ids += tokens + filler
         learns = is_text and recipe.loss_on == "all"
@@ -268,6 +264,7 @@ def _with_hole(
         prefix_tokens=len(before),
         middle_tokens=len(middle),
         suffix_tokens=len(after),
+        context=context,
     )
 
 

@@ -4,11 +4,13 @@ psm      PRE prefix SUF suffix MID
 spm_v1   SUF suffix PRE prefix MID
 spm_v2   PRE SUF suffix MID prefix
 
-BOS stands before it; a family taught in chat turns has a head before and a tail after it.
+BOS stands before it; a family taught in chat turns has a head before and a tail after it. A context
+(see `core.context`) stands after that head, or right before the prefix.
 """
 
 from __future__ import annotations
 
+from codetune_ui.core.context import NO_CONTEXT, Context
 from codetune_ui.core.families import FimFormat, Order
 from codetune_ui.core.tokens import CodeTokenizer
 
@@ -16,18 +18,23 @@ PREFIX_SHARE = 0.75  # of the room for a prompt's text, as llama.cpp's /infill d
 
 
 def prompt_parts(
-    order: Order, prefix: list[int], suffix: list[int], format: FimFormat
+    order: Order,
+    prefix: list[int],
+    suffix: list[int],
+    format: FimFormat,
+    context: Context = NO_CONTEXT,
 ) -> list[tuple[list[int], bool]]:
-    """Return what stands before the middle, piece by piece; True marks text."""
+    """Return what stands before the middle, piece by piece; True marks the file's own text."""
     pre, suf = ([format.prefix_id], False), ([format.suffix_id], False)
     mid = ([] if format.middle_id is None else [format.middle_id], False)
-    head, tail = (list(format.head_ids), False), (list(format.closing_ids), False)
+    head, tail = ([*format.head_ids, *context.before], False), (list(format.closing_ids), False)
+    inside = (list(context.inside), False)
     before, after = (prefix, True), (suffix, True)
     if order == "psm":
-        return [head, pre, before, suf, after, mid, tail]
+        return [head, pre, inside, before, suf, after, mid, tail]
     if order == "spm_v1":
-        return [head, suf, after, pre, before, mid, tail]
-    return [head, pre, suf, after, mid, tail, before]
+        return [head, suf, after, pre, inside, before, mid, tail]
+    return [head, pre, suf, after, mid, tail, inside, before]
 
 
 def keep_near_ends(

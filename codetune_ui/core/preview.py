@@ -15,7 +15,7 @@ from codetune_ui.core.config import Config
 from codetune_ui.core.families import find_format
 from codetune_ui.core.fim import Example, Mode, has_whole_prompt
 from codetune_ui.core.pack import IGNORE_INDEX
-from codetune_ui.core.recipe import Recipe, examples_of, shuffled
+from codetune_ui.core.recipe import Recipe, examples_of, of_set, shuffled
 from codetune_ui.core.source import Document
 from codetune_ui.core.tokens import CodeTokenizer
 
@@ -122,7 +122,7 @@ def preview(
     """Return samples and shares as plain JSON values; the seed of the settings decides which."""
     tokenizer = CodeTokenizer.from_folder(model_folder)
     format = find_format(tokenizer, model_folder, config)
-    recipe = Recipe.from_config(config, tokenizer, format)
+    recipe = of_set(Recipe.from_config(config, tokenizer, format), documents)
     seen = list(islice(_examples(documents, recipe), max(MEASURED, samples)))
     found = measure(seen, recipe)
     return {

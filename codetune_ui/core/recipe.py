@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from codetune_ui.core.config import Config
+from codetune_ui.core.context import (
+    HEADER_TOKENS,
+    Surroundings,
+    check_context,
+    repository_name,
+)
 from codetune_ui.core.families import FimFormat
 from codetune_ui.core.fim import Cut, Example, compose, draw_cut, left_to_right
+from codetune_ui.core.neighbours import Repository
 from codetune_ui.core.pack import Row, pack
 from codetune_ui.core.spans import DEFAULT_MIX, Kind, parse_mix
 from codetune_ui.core.splice import Piece
@@ -41,6 +48,8 @@ class Recipe:
     fit: str = "window"
     cache: TokenCache | None = None
     """Where documents are cut again and again: their tokens, kept."""
+    around: Surroundings | None = None
+    """Where files are read with their path, or also with the files around them."""
 
     @classmethod
     def from_config(
@@ -58,6 +67,7 @@ class Recipe:
             seed=config.seed,
             mix=parse_mix(config.span_mix),
             fit=config.fit,
+            around=surroundings(config, tokenizer, format),
         )
 
     @property
@@ -67,6 +77,7 @@ class Recipe:
         With `truncate_or_pad` the FIM tokens take the place of text, so the window is the row.
         """
         frame = self.format.frame_tokens if self.format else 0
+        frame += min(HEADER_TOKENS, self.max_seq_len // 8) if self.around else 0
         if self.fit == "truncate_or_pad":
             return self.max_seq_len - frame - (self.bos_id is not None) - 1
         fixed = 5  # three sentinels, BOS, end of middle
@@ -88,6 +99,25 @@ class Recipe:
         """Token that fills a row; it carries no loss and no example sees it."""
         own = None if self.format is None else self.format.pad_id
         return own if own is not None else self.eos_id or 0
+
+
+def surroundings(
+    config: Config, tokenizer: CodeTokenizer, format: FimFormat | None
+) -> Surroundings | None:
+    """Return how files are read with what is around them; `of_set` adds the files of a set."""
+    if config.repo_context == "none":
+        return None
+    if format is not None:
+        check_context(format, tokenizer)
+    most = config.context_tokens if config.repo_context == "neighbours" else 0
+    return Surroundings(format, tokenizer, repository_name(config.source), most)
+
+
+def of_set(recipe: Recipe, documents: Sequence[Document]) -> Recipe:
+    """Return the recipe that reads each file with others of this set, and with no file else."""
+    if recipe.around is None or not recipe.around.most:
+        return recipe
+    return replace(recipe, around=replace(recipe.around, repository=Repository(documents)))
 
 
 def examples(document: Document, recipe: Recipe, epoch: int) -> list[Example]:
@@ -127,6 +157,7 @@ def shuffled(documents: Sequence[Document], rng: random.Random) -> list[Document
 
 def rows(documents: Sequence[Document], recipe: Recipe, epoch: int) -> Iterator[Row]:
     """Yield the packed rows of one epoch; order and holes follow from seed and epoch alone."""
+    recipe = of_set(recipe, documents)
     rng = random.Random(f"{recipe.seed}:{epoch}")
     stream = examples_of(shuffled(documents, rng), recipe, epoch)
     return pack(_mix(stream, rng), recipe.max_seq_len, recipe.pad_id)

@@ -8,10 +8,12 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from codetune_ui.core.completion import Ask, Chunk, adapter_model, run_of
 from codetune_ui.core.config import Config
+from codetune_ui.core.context import repository_name
 from codetune_ui.core.errors import CodeTuneError, MachineError, ModelError
 from codetune_ui.core.families import FimFormat, find_format
 from codetune_ui.runs.store import Home, Run
@@ -107,6 +109,8 @@ class Desk:
         try:
             if self.completer is not None and not cancel.is_set():
                 name, format = (None, None) if run is None else (run.name, self._load(run))
+                if run is not None and not ask.repo:  # the name it was trained with
+                    ask = replace(ask, repo=repository_name(run.config().source))
                 for chunk in self.completer.complete(ask, name, cancel, format):
                     put(chunk)
             put(None)

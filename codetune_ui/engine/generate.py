@@ -14,8 +14,9 @@ from torch import Tensor
 
 from codetune_ui.core.completion import MAX_TOKENS, Ask, Chunk, Finish, Timings
 from codetune_ui.core.config import Config
+from codetune_ui.core.context import fitted
 from codetune_ui.core.families import FimFormat, find_format
-from codetune_ui.core.fim import Mode, infill_prompt
+from codetune_ui.core.fim import Around, Mode, continued_prompt, infill_prompt
 from codetune_ui.core.tokens import CodeTokenizer
 from codetune_ui.engine.adapters import Adapters
 from codetune_ui.engine.hardware import find_hardware, set_threads
@@ -108,16 +109,34 @@ class Completer:
     def prompt(self, ask: Ask, format: FimFormat | None, limit: int) -> tuple[list[int], Mode]:
         """Return the ids the model reads, and in which order they were laid out."""
         room = max(1, min(self._most_prompt, self._context - limit))
+        around = self._around(ask, format) if ask.path or ask.extra else None
         if format is not None and ask.suffix is not None:
             ids = infill_prompt(
-                ask.prefix, ask.suffix, tokenizer=self.tokenizer, format=format, max_tokens=room
+                ask.prefix,
+                ask.suffix,
+                tokenizer=self.tokenizer,
+                format=format,
+                max_tokens=room,
+                around=around,
             )
             return ids, "psm" if format.family.orders[0] == "psm" else "spm"
         start = self.tokenizer.bos_id if format is None else format.bos_id
-        ids = self.tokenizer.encode(ask.prefix)[-room + 1 :]
+        ids = continued_prompt(ask.prefix, self.tokenizer, room - 1, around)
         # An empty prompt has no last token to go on from: a document begins after the last one.
         begin = start if start is not None or ids else (self.tokenizer.eos_id or 0)
         return ([] if begin is None else [begin]) + ids, "ltr"
+
+    def _around(self, ask: Ask, format: FimFormat | None) -> Around:
+        """Return what gives a request's repository, path and files in so many tokens."""
+        return lambda room: fitted(
+            format,
+            self.tokenizer,
+            repo=ask.repo,
+            path=ask.path,
+            neighbours=ask.extra,
+            most=room,
+            room=room,
+        )
 
     def _tokens(
         self,

@@ -35,7 +35,7 @@ from codetune_ui.core.config import Config
 from codetune_ui.core.errors import CodeTuneError, SourceError
 from codetune_ui.core.families import find_format
 from codetune_ui.core.pack import Row, to_words
-from codetune_ui.core.recipe import Recipe, examples_of, rows
+from codetune_ui.core.recipe import Recipe, examples_of, of_set, rows
 from codetune_ui.core.source import Document, Dropped, is_hub_source, read_place, read_sources
 from codetune_ui.core.sources import check_git_url, is_git_url, shown
 from codetune_ui.core.split import Split, choose_split
@@ -185,7 +185,7 @@ class Preparation:
 
     def _measure(self, train: Sequence[Document], *, streamed: bool) -> None:
         sample = train[:SAMPLE]
-        found = list(examples_of(sample, self.recipe, 0))
+        found = list(examples_of(sample, of_set(self.recipe, train), 0))
         holes = [example for example in found if example.mode != "ltr"]
         whole = [e for e in holes if e.prefix + e.middle + e.suffix == e.source]
         density = chars_per_token(self.tokenizer, [d.text for d in sample])

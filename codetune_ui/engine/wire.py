@@ -12,9 +12,17 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from codetune_ui.core.completion import MAX_TOKENS, Ask, Chunk
+from codetune_ui.core.neighbours import Neighbour
 
 BODY_BYTES = 1_000_000
 KINDS = {401: "authentication_error", 404: "not_found_error", 503: "unavailable_error"}
+
+
+class File(BaseModel):
+    """A file that the one being written is read with."""
+
+    filename: str = Field(max_length=1000)
+    text: str
 
 
 class Body(BaseModel):
@@ -30,6 +38,9 @@ class Body(BaseModel):
     seed: int | None = Field(default=None, ge=-(2**63), lt=2**63)
     n: int = Field(default=1, ge=1, le=1)
     stream: bool = False
+    path: str = Field(default="", max_length=1000)
+    repo: str = Field(default="", max_length=200)
+    input_extra: list[File] = Field(default_factory=list, max_length=100)
 
     def ask(self) -> Ask:
         """Return what the model is asked; too many tokens are cut to what is allowed."""
@@ -42,6 +53,9 @@ class Body(BaseModel):
             top_p=self.top_p,
             seed=self.seed,
             stop=tuple(stop),
+            path=self.path,
+            repo=self.repo,
+            extra=tuple(Neighbour(file.filename, file.text) for file in self.input_extra),
         )
 
 

@@ -15,7 +15,7 @@ from codetune_ui.core.families import evidence, find_format
 from codetune_ui.core.fim import Example, Mode
 from codetune_ui.core.inputs import local_model
 from codetune_ui.core.preview import Figures, measure
-from codetune_ui.core.recipe import Recipe, examples, examples_of, shuffled
+from codetune_ui.core.recipe import Recipe, examples, examples_of, of_set, shuffled
 from codetune_ui.core.source import Document
 from codetune_ui.core.token_cache import TokenCache
 from codetune_ui.core.tokens import CodeTokenizer
@@ -34,6 +34,9 @@ RECIPE_SETTINGS = (
     "span",
     "span_mix",
     "fit",
+    "repo_context",
+    "context_tokens",
+    "source",
     "loss_on",
     "max_seq_len",
     "seed",
@@ -157,6 +160,7 @@ def _deck(documents: Stamped, tokenizer: Stamped, config: Config, path: str) -> 
     cache = _tokenizer(tokenizer)
     format = find_format(cache.tokenizer, tokenizer[0].parent, config)
     recipe = replace(Recipe.from_config(config, cache.tokenizer, format), cache=cache)
+    recipe = of_set(recipe, _documents(documents))
     drawn = list(_samples(_documents(documents), recipe, path))
     return Deck(
         samples=drawn,

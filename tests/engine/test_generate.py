@@ -9,6 +9,7 @@ import torch
 
 from codetune_ui.core.completion import Ask, Chunk
 from codetune_ui.core.config import Config
+from codetune_ui.core.neighbours import Neighbour
 from codetune_ui.core.errors import ModelError
 from codetune_ui.core.tokens import CodeTokenizer
 from codetune_ui.engine import adapters as adapters_module
@@ -61,6 +62,26 @@ def test_without_a_suffix_the_prefix_is_continued(completer: Completer) -> None:
     ids, mode = completer.prompt(Ask("a = 1"), completer.format, 8)
     assert mode == "ltr"
     assert completer.tokenizer.decode(ids) == "a = 1"
+
+
+def test_a_path_and_other_files_stand_before_the_prompt(completer: Completer) -> None:
+    extra = (Neighbour("lib.py", "x = 1\n"),)
+    ids, _ = completer.prompt(Ask("a", "b", path="main.py", extra=extra), completer.format, 8)
+    assert completer.tokenizer.decode(ids) == (
+        "<filename>lib.py\nx = 1\n<filename>main.py\n<fim_prefix>a<fim_suffix>b<fim_middle>"
+    )
+    plain, mode = completer.prompt(Ask("a = 1", path="main.py"), completer.format, 8)
+    assert (completer.tokenizer.decode(plain), mode) == ("<filename>main.py\na = 1", "ltr")
+
+
+def test_other_files_never_push_out_the_text_around_the_hole(completer: Completer) -> None:
+    extra = (Neighbour("lib.py", "x = 1\n" * 2000),)
+    without, _ = completer.prompt(Ask("a = 1\n" * 40, "b = 2\n"), completer.format, 8)
+    ids, _ = completer.prompt(
+        Ask("a = 1\n" * 40, "b = 2\n", path="main.py", extra=extra), completer.format, 8
+    )
+    assert ids[-len(without) :] == without
+    assert len(without) < len(ids) <= 504
 
 
 def test_the_last_chunk_has_the_figures(completer: Completer) -> None:

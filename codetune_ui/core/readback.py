@@ -1,0 +1,52 @@
+"""An example read back from its tokens: is all that surrounds the hole in the row?"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING
+
+from codetune_ui.core.context import Context
+from codetune_ui.core.example import Example
+from codetune_ui.core.families import FimFormat
+
+if TYPE_CHECKING:
+    from codetune_ui.core.recipe import Recipe
+
+
+def has_whole_prompt(example: Example, recipe: Recipe) -> bool:
+    """Read an example back from its tokens: is all that surrounds the hole there, and the end?
+
+    Every sentinel stands once, the end of the middle is last, and the parts, decoded, are the
+    window. Texts are compared in normal form, which some tokenizers write.
+    """
+    format = recipe.format
+    if format is None or example.order is None or example.ids[-1:] != [format.eot_id]:
+        return False
+    ids = _without_frame(example.ids[:-1], format, example.context)
+    if ids is None or any(ids.count(token) != 1 for token in format.sentinel_ids):
+        return False
+    fixed = {*format.sentinel_ids, format.pad_id}
+    text = [token for token in ids if token not in fixed]
+    sizes = {"p": example.prefix_tokens, "s": example.suffix_tokens, "m": example.middle_tokens}
+    place, parts = 0, {}
+    for key in "psm" if example.order == "psm" else "spm":
+        place += len(example.context.inside) if key == "p" else 0
+        ids_of_part = text[place : place + sizes[key]]
+        parts[key] = recipe.tokenizer.decode(ids_of_part, continues=key != "p")
+        place += sizes[key]
+    whole = unicodedata.normalize("NFC", parts["p"] + parts["m"] + parts["s"])
+    return place == len(text) and whole == unicodedata.normalize("NFC", example.source)
+
+
+def _without_frame(ids: list[int], format: FimFormat, context: Context) -> list[int] | None:
+    """Take BOS, context and chat turn away; None when they are not where they belong."""
+    head, tail = [*format.head_ids, *context.before], list(format.closing_ids)
+    if ids[: len(head)] != head:
+        return None
+    if not tail:
+        return ids[len(head) :]
+    if format.middle_id not in ids:
+        return None
+    end = ids.index(format.middle_id) + 1
+    found = ids[end : end + len(tail)] == tail
+    return [*ids[len(head) : end], *ids[end + len(tail) :]] if found else None
