@@ -20,8 +20,9 @@ from codetune_ui.ui.form import CHOICE_LABELS
 
 ANY_FILE = ("Any file", "")
 MODES = [("As drawn", "drawn"), ("PSM", "psm"), ("SPM", "spm"), ("Left to right", "ltr")]
-WIDTHS = {"span": 180, "span_mix": 420, "fit": 150, "loss_on": 130}  # settings tried out here,
-RATES = ("fim_rate", "spm_rate")  # beside these and the seed
+# settings tried out here, beside the rates and the seed
+WIDTHS = {"span": 180, "span_mix": 400, "fit": 150, "loss_on": 130, "repo_context": 180}
+RATES = ("fim_rate", "spm_rate")
 
 
 @dataclass(frozen=True)

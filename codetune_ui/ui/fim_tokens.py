@@ -57,18 +57,23 @@ def part_names(example: Example, recipe: Recipe) -> list[str]:
     before, after = ["prefix"] * example.prefix_tokens, ["suffix"] * example.suffix_tokens
     middle = ["middle"] * example.middle_tokens
     if recipe.format is None or example.order is None:
-        start = [""] * (example.ids[:1] == [recipe.bos_id])
+        bos = [""] * (example.ids[:1] == [recipe.bos_id])
+        start = [*bos, *["context"] * example.context.size]
         text = ["text"] * example.prefix_tokens
         return [*start, *text, *[""] * (len(example.ids) - len(start) - len(text))]
     prefix, suffix = [0] * len(before), [0] * len(after)
     parts = prompt_parts(example.order, prefix, suffix, recipe.format)
-    given = sum(len(ids) for ids, _ in parts) + len(middle) + 1
+    own = sum(len(ids) for ids, _ in parts) + len(middle) + 1
     names: list[str] = []
     for ids, _ in parts:
+        if ids is prefix:
+            names += ["context"] * len(example.context.inside)
         names += before if ids is prefix else after if ids is suffix else [""] * len(ids)
-        if ids is suffix:
-            names += [""] * (len(example.ids) - given)  # pads of a suffix that was too short
-    return [*names, *middle, ""]
+        if ids is suffix:  # pads of a suffix that was too short
+            names += [""] * (len(example.ids) - own - example.context.size)
+    head = len(recipe.format.head_ids)
+    around = ["context"] * len(example.context.before)
+    return [*names[:head], *around, *names[head:], *middle, ""]
 
 
 def _row(example: Example, place: int, part: str, recipe: Recipe) -> str:

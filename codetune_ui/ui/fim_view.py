@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from codetune_ui.core.errors import CodeTuneError
 from codetune_ui.core.fim import Example
@@ -19,7 +21,7 @@ ORDER_LABELS = {
     "spm_v2": "suffix first, prefix and middle joined",
     None: "as the file reads",
 }
-PART_LABELS = {"p": "prefix", "s": "suffix", "m": "middle", "t": "text"}
+PART_LABELS = {"c": "context", "p": "prefix", "s": "suffix", "m": "middle", "t": "text"}
 FOLD_AT = 8  # lines: fewer are not worth a fold
 
 NO_SCAN = empty(
@@ -124,10 +126,11 @@ def _unlearned(alone: bool, mode: str) -> str:
 
 def _parts(example: Example) -> list[tuple[str, int]]:
     """Return the parts in the order of the tokens, with the tokenizer's own counts."""
+    around = [("c", example.context.size)] if example.context.size else []
     if example.order is None:
-        return [("t", example.prefix_tokens)]
+        return [*around, ("t", example.prefix_tokens)]
     counts = {"p": example.prefix_tokens, "s": example.suffix_tokens, "m": example.middle_tokens}
-    return [(key, counts[key]) for key in ("psm" if example.order == "psm" else "spm")]
+    return [*around, *((key, counts[key]) for key in ("psm" if example.order == "psm" else "spm"))]
 
 
 def _token_bar(example: Example) -> str:
@@ -146,7 +149,8 @@ def _flow(example: Example, language: str, recipe: Recipe) -> list[str]:
         first, last = example.ids[0], example.ids[-1]
         start = [_chip(first, "e", recipe)] if first == recipe.bos_id else []
         end = [_chip(last, "e", recipe)] if last == recipe.eos_id else []
-        return [*start, text.part("t"), *end]
+        around = _around([*example.context.before, *example.context.inside], recipe)
+        return [*start, around, text.part("t"), *end]
     format = recipe.format
     if format is None:
         return []
@@ -154,13 +158,28 @@ def _flow(example: Example, language: str, recipe: Recipe) -> list[str]:
     mid = "" if format.middle_id is None else _chip(format.middle_id, "m", recipe)
     fade = recipe.loss_on == "middle"
     before, after = text.part("p", fade), text.part("s", fade)
+    before = _around(example.context.inside, recipe) + before
     layout = {
         "psm": [pre, before, suf, after, mid],
         "spm_v1": [suf, after, pre, before, mid],
         "spm_v2": [pre, suf, after, mid, before],
     }[example.order]
     bos = [] if format.bos_id is None else [_chip(format.bos_id, "e", recipe)]
+    bos.append(_around(example.context.before, recipe))
     return [*bos, *layout, text.part("m"), _chip(format.eot_id, "e learned", recipe)]
+
+
+def _around(ids: Sequence[int], recipe: Recipe) -> str:
+    """Return the context as it is read: chips, and faded text, for none of it is learned."""
+    found = ""
+    for control, run in groupby(ids, recipe.tokenizer.is_control):
+        tokens = list(run)
+        if control:
+            found += "".join(_chip(token, "e", recipe) for token in tokens)
+        else:
+            text = escape(recipe.tokenizer.decode(tokens, continues=True))
+            found += f'<span class="seg c faded">{text}</span>'
+    return found
 
 
 def _chip(token_id: int, kind: str, recipe: Recipe) -> str:

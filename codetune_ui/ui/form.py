@@ -25,6 +25,8 @@ CHOICE_LABELS = {
     "lines": "Whole lines",
     "syntax": "Pieces of syntax",
     "mixed": "A mix",
+    "path": "Its path",
+    "neighbours": "Path and neighbours",
     "window": "Whole, in its row",
     "truncate_or_pad": "Truncate or pad",
     "all": "All tokens",

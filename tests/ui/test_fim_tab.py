@@ -16,7 +16,7 @@ from codetune_ui.runs.state import Status
 from codetune_ui.runs.store import Home, Run
 from codetune_ui.ui import fim_figures, fim_samples, fim_tokens, fim_view
 from codetune_ui.ui.fim_tab import Asked, draw, draw_tokens, files
-from tests.tiny import SOME_CODE, build_tokenizer
+from tests.tiny import SOME_CODE, STARCODER_TOKENS, build_tokenizer
 
 EVIL = "<script>alert(1)</script> ${location} & \"quoted\" '<fim_prefix>'"
 
@@ -245,6 +245,35 @@ def test_the_parts_of_spm_follow_its_order(scan: Run) -> None:
     names = fim_tokens.part_names(sample.example, deck.recipe)
     assert names[:2] == ["", ""]
     assert [name for name, _ in groupby(names)] == ["", "suffix", "", "prefix", "middle", ""]
+
+
+def test_the_context_is_shown_before_the_prompt_faded_and_named(home: Path, tmp_path: Path) -> None:
+    texts = {"a.py": "import b\n" + "".join(SOME_CODE), "b.py": "<b> = 1\n"}
+    scan = make_scan(home, tmp_path, texts, max_seq_len=512)
+    build_tokenizer(tmp_path / "model", special_tokens=[*STARCODER_TOKENS, "<reponame>"])
+    changes: dict[str, Any] = {"repo_context": "neighbours", "source": "/work/shop"}
+    view = shown(scan, "psm", "a.py", **changes)
+    flow = view.split('class="code flow">')[1]
+    assert text_of(flow).startswith(
+        "&lt;reponame&gt;shop&lt;filename&gt;b.py\n&lt;b&gt; = 1\n&lt;filename&gt;a.py\n"
+        "&lt;fim_prefix&gt;"
+    )
+    assert '<span class="seg c faded">b.py\n&lt;b&gt; = 1\n</span>' in flow
+    deck = fim_samples.deck(scan, scan.config().replace(**changes), "a.py")
+    sample = fim_view.pick(deck, "psm", 1).sample
+    assert sample is not None
+    names = fim_tokens.part_names(sample.example, deck.recipe)
+    assert len(names) == len(sample.example.ids)
+    assert [name for name, _ in groupby(names)][:3] == ["context", "", "prefix"]
+    assert f"<b>context</b> {sample.example.context.size} tok" in view
+    assert deck.figures.whole_prompts == deck.figures.holes
+
+
+def test_a_tokenizer_without_the_tokens_of_a_path_is_a_sentence(scan: Run) -> None:
+    text = text_of(shown(scan, repo_context="path", source="/work/shop"))
+    assert (
+        "The tokenizer has no token &lt;reponame&gt;, which StarCoder puts before a path." in text
+    )
 
 
 def test_pads_are_no_part_of_the_text(scan: Run) -> None:
