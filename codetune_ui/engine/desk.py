@@ -109,8 +109,9 @@ class Desk:
         try:
             if self.completer is not None and not cancel.is_set():
                 name, format = (None, None) if run is None else (run.name, self._load(run))
-                if run is not None and not ask.repo:  # the name it was trained with
-                    ask = replace(ask, repo=repository_name(run.config().source))
+                if run is not None and format is not None and format.repo_id is not None:
+                    trained = repository_name(run.config().source)
+                    ask = replace(ask, repo=ask.repo or trained)
                 for chunk in self.completer.complete(ask, name, cancel, format):
                     put(chunk)
             put(None)

@@ -15,6 +15,7 @@ from codetune_ui.core.source import Document
 from codetune_ui.engine import prepare
 from codetune_ui.engine.prepare import Preparation, val_rows_wanted
 from codetune_ui.runs.store import Home, Run
+from tests.tiny import STARCODER_TOKENS, build_tokenizer
 
 SEQ = 128
 
@@ -58,6 +59,23 @@ def test_the_plan_s_rows_are_written_and_the_manifest_counts_them(
     assert manifest["whole_prompt_share"] == 1.0
     assert 0.3 < manifest["fim_rate_effective"] < 0.7
     assert sum(from_words(words(run)[0]).seq_lengths) == SEQ
+
+
+def test_no_side_reads_a_file_of_the_other(tmp_path: Path, code_folder: Path) -> None:
+    model = build_tokenizer(tmp_path / "m", special_tokens=[*STARCODER_TOKENS, "<reponame>"])
+    (model / "fim.json").write_text('{"family": "starcoder"}')
+    changes = {"max_steps": 100, "fim_rate": 0.0, "repo_context": "neighbours"}
+    run = make(model, code_folder, "around", context_tokens=64, **changes)
+    preparation = Preparation(run, model)
+    preparation.write()
+    lines = (run.dataset_dir / "held_out.jsonl").read_text().splitlines()
+    held = {json.loads(line)["path"] for line in lines}
+    every = {path.relative_to(code_folder).as_posix() for path in code_folder.rglob("*.py")}
+    for name, mine, others in (("train", every - held, held), ("val", held, every - held)):
+        text = preparation.tokenizer.decode(words(run, name).ravel() & ((1 << 29) - 1))
+        assert all(f"<filename>{path}\n" in text for path in mine)
+        assert not any(path in text for path in others)
+        assert f"<reponame>{code_folder.name}<filename>" in text
 
 
 def test_held_out_documents_are_not_in_the_training_rows(model: Path, code_folder: Path) -> None:

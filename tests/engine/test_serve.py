@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from codetune_ui.core.config import Config
+from codetune_ui.core.tokens import CodeTokenizer
 from codetune_ui.engine.generate import Completer
 from codetune_ui.engine.serve import Life
 from codetune_ui.runs.client import CompletionClient, ServerState, ensure_server, server_state
@@ -78,6 +79,21 @@ def test_a_plain_request_is_answered_in_openai_shape(served: Served) -> None:
     assert found["usage"]["completion_tokens"] == 8
     assert found["mode"] == "psm"
     assert set(found["timings"]) == {"prompt_tokens", "tokens", "ms_first_token", "ms_total"}
+
+
+def test_a_path_and_other_files_are_read_before_the_prompt(served: Served) -> None:
+    tokenizer = CodeTokenizer.from_folder(served.model)
+    plain = served.ask().json()["usage"]["prompt_tokens"]
+    extra = [{"filename": "lib.py", "text": "x = 1\n"}]
+    found = served.ask(path="main.py", input_extra=extra).json()["usage"]["prompt_tokens"]
+    texts = ("lib.py\n", "x = 1\n", "main.py\n")
+    assert found == plain + 2 + sum(len(tokenizer.encode(text)) for text in texts)
+
+
+def test_another_file_without_a_text_is_refused(served: Served) -> None:
+    reply = served.ask(input_extra=[{"filename": "lib.py"}])
+    assert reply.status_code == 400
+    assert reply.json()["error"]["message"] == "input_extra.0.text: Field required"
 
 
 def test_a_stream_is_the_same_text_in_pieces(served: Served) -> None:
