@@ -34,6 +34,9 @@ CHANGES: list[dict[str, Any]] = [
     {"loss_on": "middle"},
     {"fit": "truncate_or_pad"},
     {"max_seq_len": 1024},
+    {"repo_context": "path"},
+    {"repo_context": "neighbours"},
+    {"repo_context": "neighbours", "seed": 3},
 ]
 PAINTED = """() => new Promise((done) => {
   const view = document.getElementById('fim');
@@ -82,8 +85,8 @@ def server_ms(scan: Run, config: Config) -> dict[str, float]:
     values = config.to_dict()
     found = {"first": _took(scan, values)}
     for change in CHANGES:
-        (name, value), *_ = change.items()
-        found[f"{name}={value}"] = _took(scan, values | change)
+        name = " ".join(f"{key}={value}" for key, value in change.items())
+        found[name] = _took(scan, values | change)
     return found
 
 

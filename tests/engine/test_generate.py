@@ -9,8 +9,8 @@ import torch
 
 from codetune_ui.core.completion import Ask, Chunk
 from codetune_ui.core.config import Config
-from codetune_ui.core.neighbours import Neighbour
 from codetune_ui.core.errors import ModelError
+from codetune_ui.core.neighbours import Neighbour
 from codetune_ui.core.tokens import CodeTokenizer
 from codetune_ui.engine import adapters as adapters_module
 from codetune_ui.engine.generate import Completer, _Writer, choose
