@@ -147,6 +147,41 @@ def test_a_running_run_keeps_another_from_starting(run: Run, page: Page) -> None
     assert start.is_disabled()
 
 
+def test_the_fim_preview_follows_a_setting_finds_a_file_and_shows_its_tokens(page: Page) -> None:
+    page.get_by_role("tab", name="FIM Preview").click()
+    page.wait_for_selector("#fim pre.code")
+    page.locator("#fim-mode input[value=psm]").check()
+    page.wait_for_selector("#fim .chip.mid")
+    first = page.locator("#fim .split").inner_text()
+    page.locator("#fim-seed input").fill("5")
+    page.wait_for_function(
+        "(was) => document.querySelector('#fim .split')?.innerText !== was", arg=first
+    )
+    file = page.locator("#fim-file input")
+    file.click()
+    file.press_sequentially("module_1")
+    page.wait_for_function(
+        "[...document.querySelectorAll('#fim-file [role=option]')].slice(1)"
+        ".every((option) => option.innerText.includes('module_1'))"
+    )
+    path = page.locator("#fim-file [role=option]").nth(2).get_attribute("aria-label")
+    page.locator(f'#fim-file [role=option][aria-label="{path}"]').click()
+    page.wait_for_function(
+        "(path) => document.querySelector('#fim .pane-h span')?.innerText === path", arg=path
+    )
+    inside = (
+        "(pane) => { const p = pane.getBoundingClientRect();"
+        " const m = pane.querySelector('mark.mid, .seg.m').getBoundingClientRect();"
+        " return m.top >= p.top && m.top <= p.bottom }"
+    )
+    page.wait_for_timeout(300)  # the middle is scrolled to after it is drawn
+    panes = page.query_selector_all("#fim pre.code")
+    assert [page.evaluate(inside, pane) for pane in panes] == [True, True]
+    page.locator("#fim-mask .label-wrap").click()
+    page.get_by_role("button", name="To the middle").click()
+    page.wait_for_selector("#fim-table td:text-is('middle')")
+
+
 def test_runs_are_listed_and_an_ended_one_can_be_renamed_and_deleted(app: App, page: Page) -> None:
     old = app.home.create_run(app.home.runs()[0].config(), "old-run")
     page.get_by_role("tab", name="Runs").click()
