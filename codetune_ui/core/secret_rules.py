@@ -190,7 +190,7 @@ RULES = (
     _rule(
         "private key",
         "-----begin",
-        rb"-----BEGIN (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----"
+        rb"-----BEGIN (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----\s*"
         rb"((?:(?!-----)[\s\S]){40,10000})",
     ),
 )

@@ -20,8 +20,10 @@ from codetune_ui.core.document import Finding
 from codetune_ui.core.secret_rules import find_own, is_placeholder, is_url_password
 
 THREADS = 2  # the scanner lets go of the interpreter's lock
-KEY_BODY = re.compile(rb"-----BEGIN [^-\n]{0,60}-----([\s\S]*?)(?:-----END|\Z)")
+KEY_BODY = re.compile(rb"-----BEGIN [^-\n]{0,60}-----\s*([\s\S]*?)\s*(?:-----END|\Z)")
 URL_PASSWORD = re.compile(rb"://[^\s:/@]*:([^\s@]+)@")
+LONGEST_USER = 100
+USER = re.compile(rb"://[^\s:/@]*:\Z")
 PREFIXED = re.compile(r"[A-Za-z0-9_.-]+")
 _starting = threading.Lock()
 
@@ -90,12 +92,13 @@ def _scanned(data: bytes, scanner: Any) -> list[tuple[int, int, str]]:
 
 def _narrow(data: bytes, start: int, end: int) -> tuple[int, int] | None:
     """Take a key without its BEGIN and END lines, and of a URL the password, if it is one."""
-    inside = data[start:end]
-    url = URL_PASSWORD.search(inside)
+    if USER.search(data, max(0, start - LONGEST_USER), start) and data[end : end + 1] == b"@":
+        return (start, end) if is_url_password(data[start:end]) else None
+    url = URL_PASSWORD.search(data, start, end)
     if url and not is_url_password(url[1]):
         return None
-    hit = url or KEY_BODY.search(inside)
-    return (start + hit.start(1), start + hit.end(1)) if hit else (start, end)
+    hit = url or KEY_BODY.search(data, start, end)
+    return hit.span(1) if hit else (start, end)
 
 
 def _name(rule_id: str) -> str:

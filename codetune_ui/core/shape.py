@@ -8,6 +8,7 @@ import string
 MINIFIED_MEAN_LINE = 110  # linguist's, for JavaScript and CSS
 PACKED_LINE = 500
 FEWEST_BLANKS = 0.08  # of a line that a person wrote; minifiers leave half of that
+FEWEST_LETTERS = 10  # different ones, in encoded data
 ENCODED_RUN = 64  # letters of base64 without a break; no name is that long
 MARKER_LINES = 6  # generated files say so in their head,
 GO_MARKER_LINES = 40  # Go's below the licence
@@ -38,14 +39,15 @@ GO_MARKER = re.compile(r"^// Code generated .*DO NOT EDIT\.$", re.MULTILINE)
 def encoded_share(text: str) -> float:
     """Return the share of encoded data in what is not blank: base64, hexadecimal, escapes.
 
-    >>> encoded_share("x = 1"), encoded_share("aGVsbG8h" * 20 + "'" * 40)
+    >>> encoded_share("x = 1"), encoded_share("aGVsbG8hd29y" * 10 + "'" * 30)
     (0.0, 0.8)
     """
     data = text.encode("utf-8", "surrogatepass")
     # most files stop at one of these, which are far quicker than the expressions
     found = 0
     if b"a" * ENCODED_RUN in data.translate(ENCODED):
-        found = sum(map(len, BASE64.findall(data)))
+        runs = BASE64.findall(data)  # a ruler of "=====" is no data
+        found = sum(len(run) for run in runs if len(set(run)) >= FEWEST_LETTERS)
     if data.count(b"0x") + data.count(b"\\x") + data.count(b"\\u") >= ESCAPES:
         found += sum(len(hit[0].translate(None, BLANK)) for hit in BYTES.finditer(data))
     return found / max(1, len(data.translate(None, BLANK))) if found else 0.0
