@@ -13,6 +13,8 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -20,11 +22,12 @@ from codetune_ui.core.config import Config
 from codetune_ui.core.document import Document, Dropped
 from codetune_ui.core.errors import FamilyError, SourceError
 from codetune_ui.core.families import evidence, find_format
-from codetune_ui.core.source import is_hub_source
+from codetune_ui.core.leak import leak
+from codetune_ui.core.sources import is_hub_source, parse_sources
 from codetune_ui.core.split import split_documents
 from codetune_ui.core.tally import ScanReport
 from codetune_ui.core.tokens import CodeTokenizer
-from codetune_ui.engine.hub import resolve_model
+from codetune_ui.engine.hub import hub_offers, parse_source, resolve_model
 from codetune_ui.engine.prepare import STREAM_BLOCK, read_documents
 from codetune_ui.engine.report import Reporter, StopWish
 from codetune_ui.engine.scan_cache import ScanCache, scan_key
@@ -77,11 +80,16 @@ def _scan_anew(
         stop.check()
         train, held_out = split_documents(documents, config)
     except SourceError:
-        replace_json(run.path / "report.json", report.to_dict() | about)  # the reasons are there
+        offers = {"offers": _offers(config)}
+        replace_json(
+            run.path / "report.json", report.to_dict() | about | offers
+        )  # with the reasons
         raise
     report.set_split(train, held_out)
+    reporter.phase("Comparing both sides")
+    report.leak = asdict(leak(train, held_out))
     _write_documents(run, train, held_out)
-    return report.to_dict()
+    return report.to_dict() | {"offers": _offers(config)}
 
 
 def _family(tokenizer: CodeTokenizer, folder: Path, config: Config) -> dict[str, Any]:
@@ -93,6 +101,18 @@ def _family(tokenizer: CodeTokenizer, folder: Path, config: Config) -> dict[str,
     if format is None:
         return {"family": None, "evidence": "Left to right only, as chosen."}
     return {"family": format.family.name, "evidence": evidence(format)}
+
+
+def _offers(config: Config) -> dict[str, list[str]]:
+    """Return what a Hub dataset has to choose from; not knowing it is no reason to fail."""
+    if not is_hub_source(config.source) or len(parse_sources(config.source)) > 1:
+        return {}
+    name, split = parse_source(config.source)
+    with suppress(SourceError):
+        return hub_offers(
+            name, data_config=config.data_config, split=split, data_dir=config.data_dir
+        )
+    return {}
 
 
 def _read(
@@ -107,7 +127,7 @@ def _read(
     documents: list[Document] = []
     told = 0.0
     with (run.path / "files.jsonl").open("w", encoding="utf-8") as file:
-        for item in _sample(read_documents(config), config):
+        for item in _sample(read_documents(config, cancelled=lambda: bool(stop())), config):
             stop.check()
             report.add(item)
             _write_line(file, item)
