@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -220,9 +221,8 @@ def test_a_nasty_archive_keeps_what_the_folder_keeps(
                         packed.writestr(str(path.relative_to(root)), path.read_bytes())
             scan(file)
             return
-        with tarfile.open(
-            file, "w:gz" if ending.endswith("gz") else "w", errors="surrogateescape"
-        ) as tar:  # type: ignore[call-overload]
+        mode: Literal["w", "w:gz"] = "w:gz" if ending.endswith("gz") else "w"
+        with tarfile.open(file, mode, errors="surrogateescape") as tar:
             tar.add(root, arcname=".")
         folder = {item.path: type(item) for item in scan(root)}
         archive = {item.path: type(item) for item in scan(file)}

@@ -202,7 +202,7 @@ def test_cancel_ends_git_and_what_it_started(
     (folder / "git").chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     wish = threading.Event()
-    threading.Thread(target=lambda: (_appears(tmp_path / "child"), wish.set())).start()
+    threading.Thread(target=_set_when, args=(wish, tmp_path / "child")).start()
     with pytest.raises(StopRequested):
         fetch(bare.as_uri(), Home.current(), cancelled=wish.is_set)
     child = int((tmp_path / "child").read_text())
@@ -214,9 +214,10 @@ def test_cancel_ends_git_and_what_it_started(
     assert not [path for path in (home / "cache" / "git").iterdir() if path.is_dir()]
 
 
-def _appears(path: Path) -> None:
+def _set_when(wish: threading.Event, path: Path) -> None:
     while not (path.exists() and path.read_text().endswith("\n")):
         time.sleep(0.02)
+    wish.set()
 
 
 def _lives(pid: int) -> bool:
