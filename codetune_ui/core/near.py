@@ -105,7 +105,9 @@ def runs_of(text: str) -> Runs:
     run = words[: len(words) - RUN + 1].copy()
     for place in range(1, RUN):
         run = run * STEP + words[place : len(words) - RUN + 1 + place]
-    return np.unique((_mixed(run) >> np.uint64(32)).astype(np.uint32))
+    hashes = (_mixed(run) >> np.uint64(32)).astype(np.uint32)
+    hashes.sort()  # np.unique takes three times as long
+    return hashes[np.append(True, hashes[1:] != hashes[:-1])]
 
 
 def word_hashes(data: bytes) -> Words:

@@ -28,7 +28,7 @@ BLANK = b" \t\n\r\f\v"
 BASE64 = re.compile(rb"[A-Za-z0-9+/=]{64,}")
 BASE64_LETTERS = string.ascii_letters.encode() + b"0123456789+/="
 ENCODED = bytes.maketrans(BASE64_LETTERS, b"a" * len(BASE64_LETTERS))
-ESCAPES = 32
+LONGEST_ESCAPE = 22  # "0x0123456789abcdefULL, "
 BYTES = re.compile(
     rb"(?:(?:0x|\\x)[0-9a-fA-F]{2}[uU]?[\s,;\"']*){8,}|(?:\\u[0-9a-fA-F]{4}){8,}"
     rb"|(?:0x[0-9a-fA-F]{3,16}[uUlL]*[\s,;]*){8,}"
@@ -48,7 +48,8 @@ def encoded_share(text: str) -> float:
     if b"a" * ENCODED_RUN in data.translate(ENCODED):
         runs = BASE64.findall(data)  # a ruler of "=====" is no data
         found = sum(len(run) for run in runs if len(set(run)) >= FEWEST_LETTERS)
-    if data.count(b"0x") + data.count(b"\\x") + data.count(b"\\u") >= ESCAPES:
+    escapes = data.count(b"0x") + data.count(b"\\x") + data.count(b"\\u")
+    if escapes * LONGEST_ESCAPE > len(data) // 4:
         found += sum(len(hit[0].translate(None, BLANK)) for hit in BYTES.finditer(data))
     return found / max(1, len(data.translate(None, BLANK))) if found else 0.0
 
