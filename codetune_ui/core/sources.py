@@ -17,7 +17,7 @@ HEAVIEST = 100.0
 ENDINGS = re.compile(r"(\.git|\.(zip|tar|tar\.\w+|tgz|tbz2?|txz|jsonl|json|parquet|txt))$", re.I)
 SSH = re.compile(r"[A-Za-z0-9][\w.-]*@[A-Za-z0-9][\w.-]*:(?![\\/]{2})\S+")  # git@host:path
 SCHEMES = ("https://", "ssh://", "file://")
-FOREIGN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(://|::)")  # http://, git://, ext::
+FOREIGN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(://|::)")  # http://, git://, ext::
 URL = re.compile(  # what may stand in one; a host never begins with "-": ssh would see an option
     r"(?:https://|ssh://(?:[A-Za-z0-9][\w.-]*@)?)(?:[A-Za-z0-9][\w.-]*|\[[0-9A-Fa-f:]+\])(?::\d+)?/\S+"
     r"|file:///\S.*",

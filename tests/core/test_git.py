@@ -138,6 +138,16 @@ def test_a_split_index_is_not_half_understood(tmp_path: Path) -> None:
     assert told(repo) == {"a.py": "kept", "b.py": "kept", "c.py": "kept"}
 
 
+def test_a_repository_of_sha256_names_is_a_plain_folder(tmp_path: Path) -> None:
+    repo = tmp_path / "r"
+    repo.mkdir()
+    git(repo, "init", "-q", "--object-format=sha256")
+    commit(repo, {f"{n}.py": CODE for n in range(30)}, date="2026-01-01")
+    write(repo, {"new.py": CODE})
+    assert find_checkout(repo) is None
+    assert told(repo)["new.py"] == "kept"
+
+
 @given(cut=st.integers(0, 400), flips=st.lists(st.tuples(st.integers(0, 399), st.integers(1, 255))))
 def test_a_broken_index_is_refused_or_read_but_never_crashes(
     cut: int, flips: list[tuple[int, int]]

@@ -137,6 +137,26 @@ def test_ssh_asks_nobody_and_takes_no_unknown_host(monkeypatch: pytest.MonkeyPat
     assert "GIT_DIR" not in variables
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a shell script")
+def test_an_unknown_host_is_refused_with_the_options_that_reach_ssh(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "ssh").write_text(
+        f"#!/bin/sh\necho \"$@\" > '{tmp_path}/asked'\n"
+        "echo 'Host key verification failed.' >&2\nexit 255\n"
+    )
+    (folder / "ssh").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    with pytest.raises(SourceError, match="host key of 'git@host:a/b' is not known") as caught:
+        read("git@host:a/b")
+    assert "by hand with ssh" in caught.value.hint
+    asked = (tmp_path / "asked").read_text()
+    assert "-o BatchMode=yes -o StrictHostKeyChecking=yes" in asked
+    assert "git@host git-upload-pack 'a/b'" in asked
+
+
 def test_a_repository_that_is_not_there_is_one_sentence_and_leaves_nothing(
     tmp_path: Path, home: Path
 ) -> None:
