@@ -14,6 +14,7 @@
     let order = 0; // only the answer to the last question counts
     let active = false;
     let body = ""; // as it is shown: a search must not fold up what was opened
+    let rows = ""; // drawn again only when it is another, or open choices would close
     let presses = 0;
 
     async function ask() {
@@ -38,9 +39,11 @@
       find(".c-hint").hidden = !view.hint;
       // Markup from our own server, escaped there. null leaves the old result, which CSS dims.
       if (view.body !== null && view.body !== body) find(".c-body").innerHTML = body = view.body;
-      if (view.rows !== null) find("tbody").innerHTML = view.rows;
+      if (view.rows !== null && view.rows !== rows) {
+        find(".c-files tbody").innerHTML = rows = view.rows;
+      }
       find(".c-files").hidden = !view.active && !view.matching && !asked.query;
-      if (view.active && !find("tbody").childElementCount) find(".c-files").hidden = true;
+      if (view.active && !find(".c-files tbody").childElementCount) find(".c-files").hidden = true;
       find(".c-tools").hidden = view.active;
       find(".c-count").textContent = count(view);
       find(".c-more").hidden = !view.more;
@@ -145,11 +148,11 @@
       const box = document.querySelector("#file-choice-undo textarea, #file-choice-undo input");
       choose({ deed: "undo", was: JSON.parse(box?.value || "null") }, "");
     };
-    find("tbody").onclick = (event) => {
+    find(".c-files tbody").onclick = (event) => {
       const row = event.target.closest("tr[data-path]");
       if (row) openChoices(row);
     };
-    find("tbody").onkeydown = (event) => {
+    find(".c-files tbody").onkeydown = (event) => {
       if (event.key === "Escape") closeChoices();
       if (event.key !== "Enter" || !event.target.matches("tr[data-path]")) return;
       openChoices(event.target);
