@@ -7,7 +7,7 @@ up; the first batch is small, so that its files are shown at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from codetune_ui.core import secrets
@@ -24,15 +24,18 @@ FIRST_BATCH, BATCH = 100, 500  # items
 BATCH_CHARACTERS = 2_000_000
 
 
-def collect(found: Iterable[Item], config: Config) -> Iterator[Item]:
+def collect(
+    found: Iterable[Item], config: Config, on_read: Callable[[Item], None] | None = None
+) -> Iterator[Item]:
     """Clean and deduplicate a source; every item that goes in comes out, kept or dropped.
 
     No two that come out have the same path: a table may name one twice. After `max_documents` kept
     ones the rest of the source is not read. Raises `ConfigError` at once for a setting that names
-    no language or licence.
+    no language or licence. `on_read` is told of each item as soon as it is read and cleaned: the
+    scanner of secrets, at its very first start on a machine, keeps the first ones waiting.
     """
     secrets.warm()  # while the first files are read
-    way = _Way(config)
+    way = _Way(config, on_read)
     return way.through(iter(found))
 
 
@@ -60,8 +63,9 @@ class Names:
 class _Way:
     """One pass over a source: its settings, and what it has seen so far."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, on_read: Callable[[Item], None] | None) -> None:
         self.config = config
+        self.on_read = on_read or (lambda _: None)
         self.names = Names()
         self.forced: NameRules = name_rules(config.include, config.exclude, config.force_in)
         self.rules: TextRules = text_rules(config.languages, config.licences)
@@ -93,7 +97,9 @@ class _Way:
             if (item := self._next(found)) is None:
                 break
             batch.append(self._cleaned(item))
-            if isinstance(clean := batch[-1][0], Document):
+            clean = batch[-1][0]
+            self.on_read(clean)
+            if isinstance(clean, Document):
                 documents += 1
                 characters += len(clean.text)
         return batch

@@ -119,3 +119,13 @@ def test_a_word_on_the_border_of_two_pieces_harms_nothing(monkeypatch: pytest.Mo
     monkeypatch.setattr("codetune_ui.core.near.PIECE", 10_000)
     cut = runs_of(CODE)
     assert len(np.intersect1d(whole, cut)) / len(np.union1d(whole, cut)) > 0.97
+
+
+@pytest.mark.parametrize("head", ["# {}\n" * 30, "/*\n" + " * {}\n" * 30 + " */\n"])
+def test_the_same_licence_makes_no_two_files_alike(head: str) -> None:
+    licence = head.format(*(f"permission number {n} is granted to all" for n in range(30)))
+    codes = [" ".join(f"{name}{n} = {n};" for n in range(20)) for name in "ab"]
+    index = NearIndex(0.7)
+    assert index.first_like(licence + codes[0], "a.c") is None
+    assert index.first_like(licence + codes[1], "b.c") is None
+    assert index.first_like(licence.upper() + codes[1], "c.c") == ("b.c", 1.0)

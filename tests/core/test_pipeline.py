@@ -207,3 +207,13 @@ def test_no_more_is_read_than_the_first_files_need() -> None:
 
     next(collect(endless(), Config()))
     assert read <= 200
+
+
+def test_files_are_told_of_as_they_are_read_and_cleaned() -> None:
+    told: list[Document | Dropped] = []
+    found = [document("a.py", "a = b\n"), document("a.py", "a = b\n"), document("b.py", " ")]
+    out = list(collect(found, Config(), told.append))
+    assert told[0] == out[0] == found[0]
+    assert isinstance(told[1], Document)  # that it is a copy is known later
+    assert told[2] == out[2] == Dropped("b.py", DropReason.EMPTY, "Python")
+    assert [item.path for item in told] == ["a.py", "a.py (2)", "b.py"]
