@@ -11,6 +11,7 @@
     const find = (selector) => element.querySelector(selector);
     const asked = { scan: "", query: "", sort: "", rows: PAGE };
     let timer = 0;
+    let typing = 0; // of its own: a look in between must not swallow what was typed
     let order = 0; // only the answer to the last question counts
     let active = false;
     let body = ""; // as it is shown: a search must not fold up what was opened
@@ -34,6 +35,7 @@
       active = view.active;
       const card = find(".corpus");
       card.dataset.state = view.state;
+      card.dataset.scan = view.scan;
       find(".c-line").textContent = view.line;
       find(".c-hint").textContent = view.hint;
       find(".c-hint").hidden = !view.hint;
@@ -50,7 +52,7 @@
       find(".c-cancel").hidden = !view.active;
       buttons(view);
       if (view.active) timer = setTimeout(ask, LOOK_MS);
-      if (ended) for (const id of ["b-refresh", "b-fim-refresh"]) CT.click(id);
+      if (ended) for (const id of ["b-refresh", "b-fim-refresh", "b-offers"]) CT.click(id);
     }
 
     function count(view) {
@@ -160,8 +162,8 @@
     };
 
     find(".c-search").oninput = (event) => {
-      clearTimeout(timer);
-      timer = setTimeout(() => filter(event.target.value), 150);
+      clearTimeout(typing);
+      typing = setTimeout(() => filter(event.target.value), 150);
     };
     find(".c-more").onclick = () => {
       asked.rows += PAGE;

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.browser
 LETTERS = string.ascii_letters + string.digits
 SECRET = "gh" + "p_" + "".join(random.Random(7).choices(LETTERS, k=36))
 ID = "#current-scan textarea, #current-scan input"
-DONE = ".corpus[data-state=finished]"
+DONE = ".corpus[data-state=finished][data-scan='{}']"
 EVIL = "<img src=x onerror=alert(1)>.py"
 
 
@@ -67,7 +67,7 @@ def scan(page: Page) -> None:
         f"(old) => document.querySelector({ID!r}).value !== old",
         arg=before,
     )
-    page.wait_for_selector(DONE)
+    page.wait_for_selector(DONE.format(page.locator(ID).input_value()))
     expect(page.locator("#b-scan")).to_have_text("Scan again")
 
 
@@ -176,8 +176,7 @@ def test_a_scan_is_cancelled_by_a_press(page: Page, app: App, tmp_path: Path) ->
     for number in range(6000):
         lines = "".join(f"def f_{number}_{n}(x):\n    return x + {n}\n" for n in range(12))
         (many / f"m_{number}.py").write_text(lines)
-    page.locator("#source-kind").get_by_text("Folder", exact=True).click()
-    page.get_by_label("Folder", exact=True).last.fill(str(many))
+    page.locator("#s-source :is(textarea, input)").fill(str(many))
     page.locator("#b-scan").click()
     page.wait_for_selector(".corpus[data-state=scanning] tbody tr")
     assert page.locator(".c-files tbody tr").count() >= 1
