@@ -52,12 +52,17 @@ HUB_ROWS_AMONG_SEVERAL = 20_000
 
 
 def read_documents(
-    config: Config, *, cancelled: Callable[[], bool] = never, refresh: bool = True
+    config: Config,
+    *,
+    cancelled: Callable[[], bool] = never,
+    refresh: bool = True,
+    on_read: Callable[[Document | Dropped], None] | None = None,
 ) -> Iterator[Document | Dropped]:
     """Yield everything the sources hold, kept or dropped with a reason.
 
     A git URL is fetched when its turn comes; without `refresh` a clone made before is read as it
-    is. `cancelled` ends a fetch that is on its way with `StopRequested`.
+    is. `cancelled` ends a fetch that is on its way with `StopRequested`. `on_read` is told of each
+    file before secrets and copies are looked for.
     """
     single = is_hub_source(config.source)
 
@@ -73,7 +78,7 @@ def read_documents(
             return _fetched(place, config, rules, cancelled, refresh)
         return read_place(place, config, rules, demo_code=DEMO_CODE)
 
-    return pipeline.collect(read_sources(config, read), config)
+    return pipeline.collect(read_sources(config, read), config, on_read)
 
 
 def _fetched(

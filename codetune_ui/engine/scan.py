@@ -1,6 +1,6 @@
 """A scan: what a source holds, kept and dropped, and how long it is in the model's own tokens.
 
-files.jsonl       every file with its reason, while it is read
+files.jsonl       every file as it is read, with a reason told from its name or its content
 documents.jsonl   the kept documents with their text and their side of the split, at the end
 report.json       all counts, at the end; also when there is too little code to be split
 
@@ -57,7 +57,7 @@ def scan(run: Run, reporter: Reporter, stop: StopWish) -> None:
             cache.keep(key, run, report)
     else:
         about["from_cache"] = True
-        _tell(reporter, report["found"], report["kept"], report["characters"])
+        _tell(reporter, report["found"], report["kept"], report["characters"], report["found"])
     replace_json(run.path / "report.json", report | about)
 
 
@@ -125,21 +125,50 @@ def _read(
 ) -> list[Document]:
     """Take in the source; files and counts reach the disk while it is read."""
     documents: list[Document] = []
-    told = 0.0
     with (run.path / "files.jsonl").open("w", encoding="utf-8") as file:
-        for item in _sample(read_documents(config, cancelled=lambda: bool(stop())), config):
-            stop.check()
+        told = _Told(file, report, reporter, stop)
+        found = read_documents(config, cancelled=lambda: bool(stop()), on_read=told.read)
+        for item in _sample(found, config):
             report.add(item)
-            _write_line(file, item)
             if isinstance(item, Document):
                 documents.append(item)
                 counter.add(item.path, item.text)
-            if time.monotonic() - told >= TELL_S:
-                told = time.monotonic()
-                file.flush()
-                _tell(reporter, report.found, report.kept, report.characters)
-    _tell(reporter, report.found, report.kept, report.characters)
+            told.tick()
+        told.now()
     return documents
+
+
+class _Told:
+    """What is known while a scan goes on: the files read, then those decided upon."""
+
+    def __init__(
+        self, file: TextIO, report: ScanReport, reporter: Reporter, stop: StopWish
+    ) -> None:
+        self.file, self.report, self.reporter, self.stop = file, report, reporter, stop
+        self.files = 0
+        self._next = 0.0
+
+    def read(self, item: Document | Dropped) -> None:
+        """Note a file as it is read, before secrets and copies are looked for."""
+        self.files += 1
+        line = {"path": item.path, "language": item.language, "reason": None}
+        if isinstance(item, Dropped):
+            line |= {"reason": str(item.reason), "detail": item.detail}
+        self.file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        self.tick()
+
+    def tick(self) -> None:
+        """Say the counts, five times a second; leave when somebody wants to."""
+        if time.monotonic() >= self._next:
+            self.stop.check()
+            self.now()
+
+    def now(self) -> None:
+        """Say the counts."""
+        self._next = time.monotonic() + TELL_S
+        self.file.flush()
+        report = self.report
+        _tell(self.reporter, report.found, report.kept, report.characters, self.files)
 
 
 def _sample(items: Iterator[Document | Dropped], config: Config) -> Iterator[Document | Dropped]:
@@ -153,16 +182,9 @@ def _sample(items: Iterator[Document | Dropped], config: Config) -> Iterator[Doc
             return
 
 
-def _tell(reporter: Reporter, found: int, kept: int, characters: int) -> None:
-    dropped = found - kept
-    reporter.event("scan", found=found, kept=kept, dropped=dropped, characters=characters)
-
-
-def _write_line(file: TextIO, item: Document | Dropped) -> None:
-    line = {"path": item.path, "language": item.language, "reason": None}
-    if isinstance(item, Dropped):
-        line |= {"reason": str(item.reason), "detail": item.detail}
-    file.write(json.dumps(line, ensure_ascii=False) + "\n")
+def _tell(reporter: Reporter, found: int, kept: int, characters: int, read: int) -> None:
+    counts = {"found": found, "kept": kept, "dropped": found - kept}
+    reporter.event("scan", **counts, characters=characters, read=read)
 
 
 def _write_documents(run: Run, train: Sequence[Document], held_out: Sequence[Document]) -> None:

@@ -86,6 +86,8 @@ def describe(event: Event) -> str:
         case "phase" | "log":
             return str(event.get("message") or event.get("phase") or "")
         case "scan":
+            if not event.get("found") and event.get("read"):
+                return f"{event['read']:,} files read"
             kept, dropped = event.get("kept", 0), event.get("dropped", 0)
             size = event.get("characters")
             told = "" if size is None else f" · {size / 1e6:,.1f} MB of code"
