@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import Any
 
 from codetune_ui.core.document import Finding
+from codetune_ui.core.errors import MachineError
 from codetune_ui.core.secret_rules import find_own, is_placeholder, is_url_password
 
 THREADS = 2  # the scanner lets go of the interpreter's lock
@@ -40,10 +41,19 @@ class Span:
 def find_secrets(texts: Sequence[str]) -> list[list[Span]]:
     """Return the secrets of each text: sorted, none touching another.
 
+    Raises `MachineError` where the scanner cannot be loaded: to go on without it would let keys
+    through unseen.
+
     >>> find_secrets(["print('hello')"])
     [[]]
     """
-    scanner = _scanner().result()
+    try:
+        scanner = _scanner().result()
+    except Exception as error:
+        raise MachineError(
+            f"The scanner for secrets does not start ({type(error).__name__}).",
+            "Install the requirements again: python -m pip install -r requirements.txt.",
+        ) from error
     if len(texts) == 1:
         return [_find(texts[0], scanner)]
     return list(_pool().map(lambda text: _find(text, scanner), texts))
@@ -56,10 +66,12 @@ def warm() -> None:
 
 def findings(text: str, spans: Sequence[Span]) -> tuple[Finding, ...]:
     """Return what may be shown of the secrets in a text."""
-    return tuple(
-        Finding(text.count("\n", 0, span.start) + 1, span.rule, mask(text[span.start : span.end]))
-        for span in spans
-    )
+    shown, line, end = [], 1, 0
+    for span in spans:
+        line += text.count("\n", end, span.start)
+        end = span.start
+        shown.append(Finding(line, span.rule, mask(text[span.start : span.end])))
+    return tuple(shown)
 
 
 def mask(secret: str) -> str:

@@ -3,15 +3,17 @@ from __future__ import annotations
 import itertools
 import sysconfig
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from codetune_ui.core.errors import MachineError
 from codetune_ui.core.secret_rules import is_key, is_password, is_random
 from codetune_ui.core.secrets import Span, find_secrets, findings, mask
-from tests.core.planted import SECRETS, planted
+from tests.core.planted import HEX, SECRETS, Lot, planted
 
 CLEAN_FILES = 2000
 
@@ -133,3 +135,40 @@ def test_what_was_drawn_by_lot_is_told_from_words(test: object, yes: bytes, no: 
     assert callable(test)
     assert test(yes)
     assert not test(no)
+
+
+def test_without_the_scanner_nothing_goes_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken: Future[object] = Future()
+    broken.set_exception(ImportError("no such wheel"))
+    monkeypatch.setattr("codetune_ui.core.secrets._started", [broken])
+    with pytest.raises(MachineError, match="Install the requirements again"):
+        find_secrets(["a = b"])
+
+
+WORD, KEY, HEX_KEY = Lot("word").password(11), Lot("key").draw(24), Lot("hex").draw(32, HEX)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"settings.DB_PASSWORD = '{WORD}'",
+        f"'passwd' => '{WORD}',",
+        f"<password>{KEY}</password>",
+        f"  password: {KEY}",
+        f"PGPASSWORD={KEY} psql -h db",
+        f'props.setProperty("db.password", "{WORD}");',
+        f'os.environ["API_TOKEN"] = "{KEY}"',
+        f'let secret = String::from("{KEY}");',
+        f'SECRET_KEY = b"{KEY}"',
+        f'headers["X-Api-Key"] = "{HEX_KEY}"',
+        f"ENV DB_PASSWORD {KEY}",
+        f"Authorization: token {HEX_KEY}",
+        f"jdbc:mysql://db/shop?user=shop&password={KEY}",
+        f'encryption_key := []byte("{KEY}")',
+        f"export DATABASE_URL=postgres://shop:{KEY}@db/shop",
+        f"run --token {KEY}",
+    ],
+)
+def test_people_write_them_in_many_ways(line: str) -> None:
+    (spans,) = find_secrets([line])
+    assert [covered(line, body, spans) for body in (WORD, KEY, HEX_KEY) if body in line] == [True]
