@@ -19,7 +19,7 @@ CLEAN_FILES = 2000
 
 
 def covered(text: str, secret: str, spans: list[Span]) -> bool:
-    """Nine tenths of its letters: a rule may leave a prefix that all keys of a kind share."""
+    """Ask for most of its letters: a rule may leave a prefix that all keys of a kind share."""
     start = text.index(secret)
     end = start + len(secret)
     inside = sum(max(0, min(end, span.end) - max(start, span.start)) for span in spans)
