@@ -81,7 +81,8 @@ def _secrets(report: Report) -> list[str]:
     found = report["secrets"]
     if not found:
         return ["No secrets found"]
-    lines = [f"{len(found):,} secrets found, {report['secrets_redacted']:,} redacted"]
+    several = "secret" if len(found) == 1 else "secrets"
+    lines = [f"{len(found):,} {several} found, {report['secrets_redacted']:,} redacted"]
     lines += [f"{'':>14}{f['path']}:{f['line']}  {f['rule']}  {f['masked']}" for f in found[:5]]
     return [*lines, f"{'':>14}and {len(found) - 5:,} more: add --json"] if len(found) > 5 else lines
 

@@ -178,7 +178,7 @@ def test_a_scan_is_cancelled_by_a_press(page: Page, app: App, tmp_path: Path) ->
         (many / f"m_{number}.py").write_text(lines)
     page.locator("#s-source :is(textarea, input)").fill(str(many))
     page.locator("#b-scan").click()
-    page.wait_for_selector(".corpus[data-state=scanning] tbody tr")
+    page.wait_for_selector(".corpus[data-state=scanning] .c-files tbody tr")
     assert page.locator(".c-files tbody tr").count() >= 1
     page.locator(".c-cancel").click()
     page.wait_for_selector(".corpus[data-state=stopped]")
