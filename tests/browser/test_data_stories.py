@@ -75,9 +75,10 @@ def table(page: Page, query: str = "") -> list[str]:
     """Search, and return the paths in the table."""
     page.locator(".c-search").fill(query)
     page.wait_for_timeout(600)
-    return page.locator(".c-files tbody tr[data-path]").evaluate_all(
+    found: list[str] = page.locator(".c-files tbody tr[data-path]").evaluate_all(
         "(rows) => rows.map((row) => row.dataset.path)"
     )
+    return found
 
 
 def open_row(page: Page, path: str) -> None:

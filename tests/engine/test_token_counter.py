@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -32,9 +33,12 @@ def test_a_text_counted_before_is_not_encoded_again(
     first = counted(Home(home), tokenizer)
     asked: list[str] = []
     encode = tokenizer.encode_batch
-    monkeypatch.setattr(
-        tokenizer, "encode_batch", lambda texts: asked.extend(texts) or encode(texts)
-    )
+
+    def noted(texts: Sequence[str]) -> list[list[int]]:
+        asked.extend(texts)
+        return encode(texts)
+
+    monkeypatch.setattr(tokenizer, "encode_batch", noted)
     again = counted(Home(home), tokenizer, {**TEXTS, "new.py": "y = 2\n"})
     assert asked == ["y = 2\n"]
     assert {name: again[name] for name in TEXTS} == first
