@@ -140,3 +140,11 @@ def test_a_licence_is_asked_only_of_files_that_declare_one(
     document = Document(text, "a.py", "Python", "")
     assert TextRules("", "MIT, Apache-2.0").reason(document, forced=False) == expected
     assert TextRules("", "").reason(document, forced=False) == (None, "")
+
+
+def test_code_named_after_secrets_is_code() -> None:
+    assert [reason_by_name(name) for name in ("secrets.py", "credentials.go", "secret.tf")] == [
+        None,
+        None,
+        None,
+    ]
