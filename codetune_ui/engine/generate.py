@@ -128,10 +128,10 @@ class Completer:
         cancel: threading.Event,
     ) -> Iterator[int]:
         """Yield one token after the other for as long as somebody wants them."""
-        from transformers import DynamicCache
+        from codetune_ui.engine.cache import roomy_cache
 
         torch.set_num_threads(self.threads)  # torch keeps this number per thread
-        cache = DynamicCache(config=model.config)
+        cache = roomy_cache(model.config)
         logits: Tensor | None = None
         for start in range(0, len(prompt), PREFILL_TOKENS):
             if cancel.is_set():
