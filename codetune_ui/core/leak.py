@@ -7,8 +7,9 @@ so that neither a licence header nor another indentation hides or feigns a copy.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from codetune_ui.core.document import Document
 from codetune_ui.core.shape import COMMENT
@@ -16,6 +17,18 @@ from codetune_ui.core.shape import COMMENT
 RUN = 6
 FEWEST_CHARACTERS = 4  # of a line: shorter ones say nothing ("}", "end", "try")
 MOST_PAIRS = 20
+MOST_CHARACTERS = 5_000_000  # of held-out code that is looked at: more tells no more
+
+
+class Sized(Protocol):
+    """A document, or what stands for one that lies on disk."""
+
+    @property
+    def size(self) -> int:
+        """Length in characters."""
+
+
+T = TypeVar("T", bound=Sized)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,34 +45,48 @@ class Leak:
     """How much of the held-out code (0 to 1, by characters) the training code also has, and where.
 
     In words: "0.4 % of the held-out code also stands in the training code, in runs of six lines
-    or more."
+    or more." `looked_at` is how much of the held-out code this was told from.
     """
 
     share: float
     pairs: tuple[Pair, ...] = ()
+    looked_at: float = 1.0
 
 
-def leak(train: Sequence[Document], held_out: Sequence[Document], run: int = RUN) -> Leak:
-    """Measure the leak; time grows with all code, memory with the held-out code only.
+def sample(held_out: Sequence[T], most: int = MOST_CHARACTERS) -> tuple[list[T], float]:
+    """Return about `most` characters of the held-out code, evenly taken, and their share of it.
+
+    What a split by hash holds out is mostly less; by time, or by a share of one's own, it may be
+    most of the code, and a leak check of all that would need ten times its size in memory.
+    """
+    whole = sum(document.size for document in held_out)
+    chosen = list(held_out[:: max(1, -(-whole // most))])
+    return chosen, sum(document.size for document in chosen) / whole if whole else 1.0
+
+
+def leak(train: Iterable[Document], held_out: Iterable[Document], run: int = RUN) -> Leak:
+    """Measure the leak; each side is read once, and of the held-out one the lines are kept.
+
+    Time grows with all code, memory with the held-out code only (about ten bytes a character).
 
     >>> code = "\\n".join(f"value_{n} = compute({n})" for n in range(10))
     >>> train, val = Document(code, "a.py", "Python", "a"), Document(code, "b.py", "Python", "b")
     >>> leak([train], [val])
-    Leak(share=1.0, pairs=(Pair(held_out='b.py', train='a.py', lines=10),))
+    Leak(share=1.0, pairs=(Pair(held_out='b.py', train='a.py', lines=10),), looked_at=1.0)
     """
-    kept = [_lines(document.text) for document in held_out]
-    wanted = {hash(window) for lines in kept for window in _windows(lines, run)}
-    words = {line for lines in kept for line in lines}
+    kept = [(document.path, _lines(document.text)) for document in held_out]
+    wanted = {hash(window) for _, lines in kept for window in _windows(lines, run)}
+    words = {line for _, lines in kept for line in lines}
     found: dict[int, str] = {}
     for document in train:
         _note_shared(document, words, wanted, found, run)
     pairs: Counter[tuple[str, str]] = Counter()
     leaked = 0
-    for document, lines in zip(held_out, kept, strict=True):
+    for name, lines in kept:
         owner = _owners(lines, found, run)
         leaked += sum(len(lines[place]) for place in owner)
-        pairs.update((document.path, path) for path in owner.values())
-    whole = sum(len(line) for lines in kept for line in lines)
+        pairs.update((name, path) for path in owner.values())
+    whole = sum(len(line) for _, lines in kept for line in lines)
     top = sorted(pairs.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_PAIRS]
     return Leak(leaked / max(1, whole), tuple(Pair(*names, count) for names, count in top))
 

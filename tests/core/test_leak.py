@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from codetune_ui.core.document import Document
-from codetune_ui.core.leak import Leak, Pair, leak
+from codetune_ui.core.leak import Leak, Pair, leak, sample
 
 
 def document(path: str, lines: list[str]) -> Document:
@@ -54,3 +54,11 @@ def test_the_worst_pairs_come_first_and_only_so_many() -> None:
 
 def test_nothing_held_out_leaks_nothing() -> None:
     assert leak([document("a.py", lines("a", 9))], []) == Leak(0.0)
+
+
+def test_of_much_held_out_code_an_even_sample_is_looked_at() -> None:
+    held_out = [document(f"{n}.py", lines("a", 10)) for n in range(100)]
+    size = held_out[0].size
+    assert sample(held_out, most=100 * size) == (held_out, 1.0)
+    assert sample(held_out, most=30 * size) == (held_out[::4], 0.25)
+    assert sample([], most=10) == ([], 1.0)

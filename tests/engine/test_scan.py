@@ -5,13 +5,18 @@ import random
 import shutil
 import string
 import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from codetune_ui.core import pipeline
 from codetune_ui.core.config import Config
+from codetune_ui.core.document import Document
 from codetune_ui.core.errors import SourceError
+from codetune_ui.core.pipeline import Item
+from codetune_ui.core.redact import apply_policy
 from codetune_ui.engine import scan as scan_module
 from codetune_ui.engine.report import Reporter, StopRequested, StopWish
 from codetune_ui.engine.scan import scan
@@ -81,6 +86,41 @@ def test_a_wish_to_stop_cancels_the_scan(tmp_path: Path, code_folder: Path) -> N
     run.stop_path.write_text("save")
     with pytest.raises(StopRequested):
         scan_here(run)
+
+
+def test_a_wish_to_stop_is_heard_while_both_sides_are_compared(
+    tmp_path: Path, code_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make(build_tokenizer(tmp_path / "model"), code_folder)
+
+    def wish(train: Iterable[Document], _: Iterable[Document]) -> None:
+        run.stop_path.write_text("save")
+        list(train)
+
+    monkeypatch.setattr(scan_module, "leak", wish)
+    with pytest.raises(StopRequested):
+        scan_here(run)
+    assert not (run.path / "report.json").exists()
+    assert not [path for path in run.path.iterdir() if path.name.startswith(".texts-")]
+
+
+def test_the_first_hundred_files_are_on_disk_before_secrets_are_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    for number in range(150):
+        (source / f"{number:03}.py").write_text(f"value_{number} = compute_{number}()\n" * 9)
+    run = make(build_tokenizer(tmp_path / "model"), source)
+    seen: list[int] = []
+
+    def look(documents: Sequence[Document], policy: str) -> list[Item]:
+        seen.append((run.path / "files.jsonl").read_text().count("\n"))
+        return apply_policy(documents, policy)
+
+    monkeypatch.setattr(pipeline, "apply_policy", look)
+    scan_here(run)
+    assert seen[0] == 100
 
 
 def test_an_unchanged_source_is_not_read_again(
