@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from codetune_ui.core import secrets
 from codetune_ui.core.clean import NameRules, TextRules, name_rules, text_rules
@@ -16,8 +17,10 @@ from codetune_ui.core.config import Config
 from codetune_ui.core.dedup import SeenTexts
 from codetune_ui.core.document import Document, Dropped, DropReason
 from codetune_ui.core.errors import CodeTuneError
-from codetune_ui.core.near import NearIndex
 from codetune_ui.core.redact import apply_policy
+
+if TYPE_CHECKING:
+    from codetune_ui.core.near import NearIndex
 
 Item = Document | Dropped
 FIRST_BATCH, BATCH = 100, 500  # items
@@ -70,8 +73,7 @@ class _Way:
         self.forced: NameRules = name_rules(config.include, config.exclude, config.force_in)
         self.rules: TextRules = text_rules(config.languages, config.licences)
         self.seen = SeenTexts()
-        off = config.near_duplicates >= 1
-        self.near = None if off else NearIndex(config.near_duplicates)
+        self.near: NearIndex | None = None
         self.kept = 0
         self.failed: CodeTuneError | None = None
 
@@ -131,10 +133,20 @@ class _Way:
         reason, detail = None, ""
         if first := self.seen.first_path(document.text, document.path):
             reason, detail = DropReason.DUPLICATE, f"of {first}"
-        elif self.near and (like := self.near.first_like(document.text, document.path)):
+        elif like := self._first_like(document):
             # 99.9 % is not "100 % alike"
             reason = DropReason.NEAR_DUPLICATE
             detail = f"of {like[0]}, {int(like[1] * 100)} % alike"
         if reason is None or forced:
             return document
         return Dropped(document.path, reason, document.language, detail, document.findings)
+
+    def _first_like(self, document: Document) -> tuple[str, float] | None:
+        if self.config.near_duplicates >= 1:
+            return None
+        if self.near is None:
+            # loads numpy: not before the first files are told of
+            from codetune_ui.core.near import NearIndex
+
+            self.near = NearIndex(self.config.near_duplicates)
+        return self.near.first_like(document.text, document.path)

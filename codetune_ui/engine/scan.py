@@ -12,31 +12,34 @@ most 5.8 kB each; names and counts: 1.5 kB), not with their length.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from codetune_ui.core.config import Config
 from codetune_ui.core.document import Document, Dropped
 from codetune_ui.core.errors import FamilyError, SourceError
-from codetune_ui.core.families import evidence, find_format
 from codetune_ui.core.leak import leak, sample
 from codetune_ui.core.sources import is_hub_source, parse_sources
 from codetune_ui.core.split import split_documents
 from codetune_ui.core.tally import ScanReport
-from codetune_ui.core.tokens import CodeTokenizer
 from codetune_ui.engine.hub import hub_offers, parse_source, resolve_model
-from codetune_ui.engine.prepare import STREAM_BLOCK, read_documents
+from codetune_ui.engine.reading import STREAM_BLOCK, read_documents
 from codetune_ui.engine.report import Reporter, StopWish
 from codetune_ui.engine.scan_cache import ScanCache, scan_key
 from codetune_ui.engine.shelf import Entry, Shelf
-from codetune_ui.engine.token_counter import TokenCounter, TokenCounts
 from codetune_ui.runs.files import replace_json
-from codetune_ui.runs.store import Run
+from codetune_ui.runs.store import Home, Run
+
+if TYPE_CHECKING:
+    from codetune_ui.core.tokens import CodeTokenizer
+    from codetune_ui.engine.token_counter import TokenCounter
 
 TELL_S = 0.2
 SHOWN_AT_ONCE = 100  # files; as many as a page of the table
@@ -59,46 +62,59 @@ class _Job:
             yield document
 
 
+class _Model:
+    """The model's folder; its tokenizer is loaded when it is asked for, after the first files."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.hash = hashlib.sha256((folder / "tokenizer.json").read_bytes()).hexdigest()
+
+    @cached_property
+    def tokenizer(self) -> CodeTokenizer:
+        from codetune_ui.core.tokens import CodeTokenizer
+
+        return CodeTokenizer.from_folder(self.folder)
+
+    def counter(self, home: Home) -> TokenCounter:
+        from codetune_ui.engine.token_counter import TokenCounter, TokenCounts
+
+        return TokenCounter(self.tokenizer, TokenCounts(home, self.hash))
+
+    def about(self, config: Config) -> dict[str, Any]:
+        """Say which model this is: the folder, which the page reads without a network."""
+        return {"model": str(self.folder), **_family(self.tokenizer, self.folder, config)}
+
+
 def scan(run: Run, reporter: Reporter, stop: StopWish) -> None:
     """Read the source of a scan's config and write its three files; a wish to stop cancels it."""
     config = run.config()
-    folder = resolve_model(config, weights=False)
-    tokenizer_hash = hashlib.sha256((folder / "tokenizer.json").read_bytes()).hexdigest()
-    cache, key = ScanCache(run.home), scan_key(config, tokenizer_hash, STREAM_BLOCK)
+    model = _Model(resolve_model(config, weights=False))
+    cache, key = ScanCache(run.home), scan_key(config, model.hash, STREAM_BLOCK)
     stop.check()
     report = cache.take(key, run) if key else None
-    tokenizer = CodeTokenizer.from_folder(folder)
-    # The folder, not the Hub's name: the page reads the tokenizer in it without a network.
-    about = {"model": str(folder), **_family(tokenizer, folder, config)}
+    from_cache = report is not None
     if report is None:
-        about["from_cache"] = False
-        counts = TokenCounts(run.home, tokenizer_hash)
-        report = _scan_anew(_Job(run, config, reporter, stop), tokenizer, counts, about)
+        report = _scan_anew(_Job(run, config, reporter, stop), model)
         if key:
             cache.keep(key, run, report)
     else:
-        about["from_cache"] = True
         _tell(reporter, report["found"], report["kept"], report["characters"], report["found"])
+    about = model.about(config) | {"from_cache": from_cache}
     replace_json(run.path / "report.json", report | about)
 
 
-def _scan_anew(
-    job: _Job, tokenizer: CodeTokenizer, counts: TokenCounts, about: dict[str, Any]
-) -> dict[str, Any]:
+def _scan_anew(job: _Job, model: _Model) -> dict[str, Any]:
     """Read, count and split; what was read is reported also when it is too little."""
     config = job.config
     report = ScanReport(config.max_seq_len, redacted=config.secrets == "redact")
     with Shelf(job.run.path) as shelf:
         try:
-            with TokenCounter(tokenizer, counts) as counter:
-                entries = _read(job, shelf, report, counter)
-                job.reporter.phase("Counting tokens")
-                report.set_tokens(counter.finish())
+            entries = _read(job, shelf, report, model)
             job.stop.check()
             train, held_out = split_documents(entries, config)
         except SourceError:
-            known = report.to_dict() | about | {"offers": _offers(config)}
-            replace_json(job.run.path / "report.json", known)  # with the reasons
+            about = model.about(config) | {"from_cache": False, "offers": _offers(config)}
+            replace_json(job.run.path / "report.json", report.to_dict() | about)  # with the reasons
             raise
         del entries
         report.set_split(train, held_out)
@@ -118,6 +134,8 @@ def _leak(
 
 def _family(tokenizer: CodeTokenizer, folder: Path, config: Config) -> dict[str, Any]:
     """Name the FIM family; a tokenizer without one does not keep the files from being counted."""
+    from codetune_ui.core.families import evidence, find_format
+
     try:
         format = find_format(tokenizer, folder, config)
     except FamilyError as error:
@@ -139,19 +157,24 @@ def _offers(config: Config) -> dict[str, list[str]]:
     return {}
 
 
-def _read(job: _Job, shelf: Shelf, report: ScanReport, counter: TokenCounter) -> list[Entry]:
-    """Take in the source; files and counts reach the disk while it is read."""
+def _read(job: _Job, shelf: Shelf, report: ScanReport, model: _Model) -> list[Entry]:
+    """Take in the source and count its tokens; files and counts reach the disk meanwhile."""
     entries: list[Entry] = []
     with (job.run.path / "files.jsonl").open("w", encoding="utf-8") as file:
         told = _Told(file, report, job.reporter, job.stop)
         found = read_documents(job.config, cancelled=lambda: bool(job.stop()), on_read=told.read)
-        for item in _sample(found, job.config):
-            report.add(item)
-            if isinstance(item, Document):
-                entries.append(shelf.append(item))
-                counter.add(item.path, item.text)
-            told.tick()
-        told.now()
+        items = _sample(found, job.config)
+        first = list(itertools.islice(items, 1))  # by now some hundred files are on disk
+        with model.counter(job.run.home) as counter:
+            for item in itertools.chain(first, items):
+                report.add(item)
+                if isinstance(item, Document):
+                    entries.append(shelf.append(item))
+                    counter.add(item.path, item.text)
+                told.tick()
+            told.now()
+            job.reporter.phase("Counting tokens")
+            report.set_tokens(counter.finish())
     return entries
 
 

@@ -14,7 +14,7 @@ from codetune_ui.core.document import Document
 from codetune_ui.core.errors import SourceError
 from codetune_ui.engine import fetch as fetching
 from codetune_ui.engine.fetch import clone_command, environment, fetch
-from codetune_ui.engine.prepare import read_documents
+from codetune_ui.engine.reading import read_documents
 from codetune_ui.engine.report import StopRequested
 from codetune_ui.runs.store import Home
 from tests.repos import CODE, commit, git, make_repo, needs_git

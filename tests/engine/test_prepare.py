@@ -13,8 +13,9 @@ from codetune_ui.core.config import Config
 from codetune_ui.core.errors import SourceError
 from codetune_ui.core.pack import from_words
 from codetune_ui.core.source import Document
-from codetune_ui.engine import prepare
-from codetune_ui.engine.prepare import Preparation, read_documents, val_rows_wanted
+from codetune_ui.engine import prepare, reading
+from codetune_ui.engine.prepare import Preparation, val_rows_wanted
+from codetune_ui.engine.reading import read_documents
 from codetune_ui.runs.store import Home, Run
 
 SEQ = 128
@@ -166,7 +167,7 @@ def test_two_sources_are_read_with_a_hub_dataset_cut_short(
             yield Document(text, f"r{number}/a.py", "Python", f"r{number}")
 
     monkeypatch.setattr("codetune_ui.engine.hub.hub_documents", rows)
-    monkeypatch.setattr(prepare, "HUB_ROWS_AMONG_SEVERAL", 5)
+    monkeypatch.setattr(reading, "HUB_ROWS_AMONG_SEVERAL", 5)
     found = list(read_documents(Config(source=f"hub:own/data *0.5; {code_folder}")))
     paths = [item.path for item in found]
     assert paths[:2] == ["data/r0/a.py", "data/r1/a.py"]

@@ -4,6 +4,8 @@ import json
 import random
 import shutil
 import string
+import subprocess
+import sys
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 import pytest
 
 from codetune_ui.core import pipeline
+from codetune_ui.core.assets import PROJECT_ROOT
 from codetune_ui.core.config import Config
 from codetune_ui.core.document import Document
 from codetune_ui.core.errors import SourceError
@@ -121,6 +124,17 @@ def test_the_first_hundred_files_are_on_disk_before_secrets_are_looked_for(
     monkeypatch.setattr(pipeline, "apply_policy", look)
     scan_here(run)
     assert seen[0] == 100
+
+
+def test_a_scan_begins_without_numpy_and_tokenizers() -> None:
+    code = (
+        "import sys, codetune_ui.engine.worker, codetune_ui.engine.scan\n"
+        "print(sorted({'numpy', 'tokenizers', 'pyarrow', 'huggingface_hub'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
 
 
 def test_an_unchanged_source_is_not_read_again(
