@@ -26,6 +26,7 @@ def git(folder: Path, *words: str, date: str = "2026-01-01") -> str:
         "GIT_AUTHOR_DATE": f"{date}T12:00:00Z",
         "GIT_COMMITTER_DATE": f"{date}T12:00:00Z",
         "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_LITERAL_PATHSPECS": "1",  # a name that begins with ":" is a name
         "GIT_ALLOW_PROTOCOL": "file",
     }
     done = subprocess.run(
@@ -34,7 +35,8 @@ def git(folder: Path, *words: str, date: str = "2026-01-01") -> str:
         env=env,
         check=True,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="surrogateescape",
     )
     return done.stdout
 
