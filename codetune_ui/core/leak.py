@@ -57,7 +57,7 @@ def sample(held_out: Sequence[T], most: int = MOST_CHARACTERS) -> tuple[list[T],
     """Return about `most` characters of the held-out code, evenly taken, and their share of it.
 
     What a split by hash holds out is mostly less; by time, or by a share of one's own, it may be
-    most of the code, and a leak check of all that would need ten times its size in memory.
+    most of the code, and a leak check of all that would need seven times its size in memory.
     """
     whole = sum(document.size for document in held_out)
     chosen = list(held_out[:: max(1, -(-whole // most))])
@@ -67,7 +67,7 @@ def sample(held_out: Sequence[T], most: int = MOST_CHARACTERS) -> tuple[list[T],
 def leak(train: Iterable[Document], held_out: Iterable[Document], run: int = RUN) -> Leak:
     """Measure the leak; each side is read once, and of the held-out one the lines are kept.
 
-    Time grows with all code, memory with the held-out code only (about ten bytes a character).
+    Time grows with all code, memory with the held-out code only (about seven bytes a character).
 
     >>> code = "\\n".join(f"value_{n} = compute({n})" for n in range(10))
     >>> train, val = Document(code, "a.py", "Python", "a"), Document(code, "b.py", "Python", "b")
