@@ -5,8 +5,8 @@ documents.jsonl   the kept documents with their text and their side of the split
 report.json       all counts, at the end; also when there is too little code to be split
 
 A source on this machine that has not changed since an earlier scan is not read again. The kept
-texts lie in a scratch file while it is read: memory grows with the number of files (near-copies: at
-most 5.8 kB each; names and counts: 1.5 kB), not with their length.
+texts lie in a scratch file while it is read: memory grows with the number of files (3 to 4 kB
+each, most of it to know near-copies; at most 7), not with their length.
 """
 
 from __future__ import annotations

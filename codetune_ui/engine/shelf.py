@@ -1,6 +1,6 @@
 """Documents on disk: texts are put away as they are read, and read back one by one when needed.
 
-In memory stays an `Entry` a document (some 300 bytes, most of them its path), so that ten
+In memory stays an `Entry` a document (some 250 bytes, a third of them its path), so that ten
 gigabytes of code need no more of it than their names. The file has no name, or loses it when it is
 closed: a process that is killed leaves nothing behind.
 """
