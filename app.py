@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -21,14 +23,17 @@ from codetune_ui.core.errors import CodeTuneError, ConfigError, MachineError
 from codetune_ui.core.inputs import check_inputs, local_documents, local_model
 from codetune_ui.core.presets import parse_assignments, preset
 from codetune_ui.core.preview import preview as show
-from codetune_ui.core.source import Document, is_hub_source
+from codetune_ui.core.source import Document
+from codetune_ui.core.sources import format_sources, is_git_url, is_hub_source, parse_sources
 from codetune_ui.runs import doctor as machine
 from codetune_ui.runs.files import read_json
 from codetune_ui.runs.follow import work
 from codetune_ui.runs.process import stop_and_wait
 from codetune_ui.runs.state import ENDED
 from codetune_ui.runs.store import Home, Run
+from codetune_ui.runs.terminal import LiveLine, plain, row, summary
 
+CANCELLED = 130  # as a shell says it of a program that Ctrl-C ended
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 FIGURES = (
     *("steps", "loss_first", "loss_last", "val_loss_first", "val_loss_last", "tokens_per_second"),
@@ -66,11 +71,13 @@ HomeDir = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="End stdout with one line of JSON.")]
 Data = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
         "--data",
         metavar="SRC",
-        help="A folder, a .zip, .jsonl, .json, .parquet or .txt file, or hub:OWNER/NAME[@SPLIT].",
+        help="A folder or git checkout, a git URL, a .zip, .tar.gz, .jsonl, .json, .parquet or "
+        ".txt file, or hub:OWNER/NAME[@SPLIT]; repeat it for several, each with ' *WEIGHT' "
+        "after it if you like.",
     ),
 ]
 Model = Annotated[str | None, typer.Option("--model", metavar="M", help="A folder or a Hub id.")]
@@ -140,14 +147,7 @@ def scan(
     """Say what is kept, what is dropped and why, languages, characters per token, split."""
     where = _home(home)
     _, report = _scan(where, _config(None, model, data, column, data_dir, assigned))
-    lines = [
-        f"{report['found']:,} files found, {report['kept']:,} kept",
-        *(f"{count:>12,}  dropped: {reason}" for reason, count in report["dropped"].items()),
-        *(f"{count:>12,}  characters of {name}" for name, count in report["languages"].items()),
-        f"{report['tokens']:,} tokens, {_plain(report['chars_per_token'])} characters per token",
-        f"{report['train']:,} files to train on, {report['held_out']:,} held out",
-    ]
-    finish(report, lines, as_json)
+    finish(report, summary(report), as_json)
 
 
 @cli.command()
@@ -227,7 +227,7 @@ def stop(
 @cli.command()
 def runs(as_json: AsJson = False, home: HomeDir = None) -> None:
     """List all runs, the newest first."""
-    rows = [_row(run) for run in _home(home).runs()]
+    rows = [row(run) for run in _home(home).runs()]
     lines = [
         f"{row['run']:<24} {row['state']:<10} {row['steps']:>6,} steps  {row['base_model']}"
         for row in rows
@@ -242,7 +242,7 @@ def doctor(as_json: AsJson = False, home: HomeDir = None) -> None:
     lines = []
     for name, value in facts.items():
         parts = value.items() if isinstance(value, dict) else [("", value)]
-        lines += [f"{name:<16} {key:<13} {_plain(fact)}" for key, fact in parts]
+        lines += [f"{name:<16} {key:<13} {plain(fact)}" for key, fact in parts]
     finish(facts, lines, as_json)
 
 
@@ -315,15 +315,16 @@ def _home(folder: Path | None) -> Home:
 def _config(
     name: str | None,
     model: str | None,
-    data: str | None,
+    data: list[str] | None,
     column: str | None,
     data_dir: str | None,
     assigned: list[str] | None,
 ) -> Config:
     """Return a preset, or the defaults, with what was typed changed."""
-    if data is not None and data_dir is None:
+    if data and data_dir is None:
         data_dir = ""  # the guide's own folder belongs to the guide's own dataset
-    named = {"base_model": model, "source": data, "data_column": column, "data_dir": data_dir}
+    source = format_sources([s for text in data for s in parse_sources(text)]) if data else None
+    named = {"base_model": model, "source": source, "data_column": column, "data_dir": data_dir}
     typed = {key: value for key, value in named.items() if value is not None}
     changes = typed | parse_assignments(assigned or [])
     return preset(name, **changes) if name else Config.from_dict(changes)
@@ -331,7 +332,14 @@ def _config(
 
 def _scan(where: Home, config: Config) -> tuple[Run, dict[str, Any]]:
     run = where.create_scan(config)
-    state = work(run, "scan", say)
+    line = LiveLine(partial(typer.echo, err=True, nl=False), is_terminal=sys.stderr.isatty())
+    try:
+        state = work(run, "scan", line.say, line.count)
+    finally:
+        line.end()
+    if state == "stopped":
+        say("The scan was cancelled.")
+        raise typer.Exit(CANCELLED)
     report = read_json(run.path / "report.json")
     if state != "finished" or report is None:
         _fail(run)
@@ -339,9 +347,10 @@ def _scan(where: Home, config: Config) -> tuple[Run, dict[str, Any]]:
 
 
 def _read(where: Home, config: Config) -> tuple[list[Document], Path]:
-    """Return the documents to train on and the model's folder; by a scan if the Hub is asked."""
+    """Return the documents to train on and the model's folder; by a scan if others are asked."""
     folder = local_model(config)
-    if folder is not None and not is_hub_source(config.source):
+    places = [spec.place for spec in parse_sources(config.source)]
+    if folder is not None and not any(is_hub_source(p) or is_git_url(p) for p in places):
         return local_documents(config), folder
     run, report = _scan(where, config)
     lines = (run.path / "documents.jsonl").read_text(encoding="utf-8").splitlines()
@@ -359,7 +368,7 @@ def _train(run: Run, job: str, as_json: bool) -> None:
         if as_json:
             finish(result, [], as_json)
         _fail(run)
-    lines = [f"{name:<22} {_plain(value)}" for name, value in result.items()]
+    lines = [f"{name:<22} {plain(value)}" for name, value in result.items()]
     finish(result, lines, as_json)
 
 
@@ -367,26 +376,6 @@ def _fail(run: Run) -> NoReturn:
     status = run.status()
     say(f"{status.message} {status.hint}".strip() or f"It ended without a word. See {run.log_path}")
     raise typer.Exit(1)
-
-
-def _row(run: Run) -> dict[str, Any]:
-    config, status = run.config(), run.status()
-    return {
-        "run": run.name,
-        "state": run.state(),
-        "steps": status.step,
-        "started": status.started or None,
-        "base_model": config.base_model,
-        "data": config.source,
-    }
-
-
-def _plain(value: Any) -> str:
-    if value is None or value == []:
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:,.4g}" if isinstance(value, float) else str(value)
 
 
 if __name__ == "__main__":

@@ -251,6 +251,40 @@ def test_a_folder_without_code_is_refused_by_scan(tmp_path: Path, tiny_model: Pa
     assert "Traceback" not in result.stderr
 
 
+def test_several_sources_are_scanned_together(
+    tmp_path: Path, tiny_model: Path, code_folder: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "only.py").write_text("".join(f"answer_{n} = {n} * {n}\n" for n in range(30)))
+    sources = ["--data", code_folder, "--data", f"{other} *0.5"]
+    report = last_json(call("scan", "--model", tiny_model, *sources, "--json"))
+    assert report["found"] == report["kept"] == 25
+    assert "other/only.py" in [line["path"] for line in report["files"]]
+
+
+def test_a_scan_for_people_sums_up(tiny_model: Path, code_folder: Path) -> None:
+    lines = call("scan", "--model", tiny_model, "--data", code_folder).stdout.splitlines()
+    assert lines[0] == "24 files found, 24 kept"
+    assert "No secrets found" in lines
+
+
+def test_a_cancelled_scan_exits_like_a_program_ended_by_ctrl_c(
+    monkeypatch: pytest.MonkeyPatch, code_folder: Path
+) -> None:
+    monkeypatch.setattr("app.work", lambda *_: "stopped")
+    result = call("scan", "--data", code_folder, "--json")
+    assert (result.exit_code, result.stdout) == (130, "")
+    assert result.stderr == "The scan was cancelled.\n"
+
+
+def test_a_login_in_a_url_is_not_listed(home: Path) -> None:
+    url = "https://me:hidden@host/a.git"
+    Home(home).create_run(Config(source=url), "amber-otter")
+    [row] = last_json(call("runs", "--json"))["runs"]
+    assert row["data"] == "https://***@host/a.git"
+
+
 SHORT = ["--preset", "demo", "--set", "max_seq_len=128", "--set", "log_every=1"]
 SHORT += ["--set", "global_batch_rows=2", "--set", "micro_batch_rows=2", "--set", "save_every=2"]
 SHORT += ["--set", "eval_every=3", "--set", "quant=none", "--set", "compute_dtype=float32"]

@@ -11,9 +11,11 @@
     const find = (selector) => element.querySelector(selector);
     const asked = { scan: "", query: "", sort: "", rows: PAGE };
     let timer = 0;
+    let typing = 0; // of its own: a look in between must not swallow what was typed
     let order = 0; // only the answer to the last question counts
     let active = false;
     let body = ""; // as it is shown: a search must not fold up what was opened
+    let rows = ""; // drawn again only when it is another, or open choices would close
     let presses = 0;
 
     async function ask() {
@@ -33,21 +35,24 @@
       active = view.active;
       const card = find(".corpus");
       card.dataset.state = view.state;
+      card.dataset.scan = view.scan;
       find(".c-line").textContent = view.line;
       find(".c-hint").textContent = view.hint;
       find(".c-hint").hidden = !view.hint;
       // Markup from our own server, escaped there. null leaves the old result, which CSS dims.
       if (view.body !== null && view.body !== body) find(".c-body").innerHTML = body = view.body;
-      if (view.rows !== null) find("tbody").innerHTML = view.rows;
+      if (view.rows !== null && view.rows !== rows) {
+        find(".c-files tbody").innerHTML = rows = view.rows;
+      }
       find(".c-files").hidden = !view.active && !view.matching && !asked.query;
-      if (view.active && !find("tbody").childElementCount) find(".c-files").hidden = true;
+      if (view.active && !find(".c-files tbody").childElementCount) find(".c-files").hidden = true;
       find(".c-tools").hidden = view.active;
       find(".c-count").textContent = count(view);
       find(".c-more").hidden = !view.more;
       find(".c-cancel").hidden = !view.active;
       buttons(view);
       if (view.active) timer = setTimeout(ask, LOOK_MS);
-      if (ended) for (const id of ["b-refresh", "b-fim-refresh"]) CT.click(id);
+      if (ended) for (const id of ["b-refresh", "b-fim-refresh", "b-offers"]) CT.click(id);
     }
 
     function count(view) {
@@ -145,11 +150,11 @@
       const box = document.querySelector("#file-choice-undo textarea, #file-choice-undo input");
       choose({ deed: "undo", was: JSON.parse(box?.value || "null") }, "");
     };
-    find("tbody").onclick = (event) => {
+    find(".c-files tbody").onclick = (event) => {
       const row = event.target.closest("tr[data-path]");
       if (row) openChoices(row);
     };
-    find("tbody").onkeydown = (event) => {
+    find(".c-files tbody").onkeydown = (event) => {
       if (event.key === "Escape") closeChoices();
       if (event.key !== "Enter" || !event.target.matches("tr[data-path]")) return;
       openChoices(event.target);
@@ -157,8 +162,8 @@
     };
 
     find(".c-search").oninput = (event) => {
-      clearTimeout(timer);
-      timer = setTimeout(() => filter(event.target.value), 150);
+      clearTimeout(typing);
+      typing = setTimeout(() => filter(event.target.value), 150);
     };
     find(".c-more").onclick = () => {
       asked.rows += PAGE;

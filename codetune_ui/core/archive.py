@@ -260,6 +260,6 @@ def _tar_members(file: Path) -> Iterator[tuple[str, tarfile.TarInfo, tarfile.Tar
 
 def _tidy(name: str) -> str:
     """Return a member's name without "./" in it, printable."""
-    path = readable(name).replace("\\", "/")
+    path = readable(name.replace("\\", "/"))
     front = "/" if path.startswith("/") else ""
     return front + "/".join(part for part in path.split("/") if part not in ("", "."))

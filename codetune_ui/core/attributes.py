@@ -40,6 +40,9 @@ class Attributes:
             except MalformedPattern:
                 continue  # as git does
 
+    def __bool__(self) -> bool:
+        return bool(self._lines)
+
     def marks(self, path: str) -> Marks:
         """Return what is said of a file: the deepest folder's last word.
 

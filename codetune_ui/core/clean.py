@@ -56,12 +56,14 @@ GENERATED_ENDINGS = (
     ".g.dart",
 )
 VENDORED_FOLDERS = re.compile(
-    r"node_modules|bower_components|third[_-]party|vendors?|dist|site-packages|__pycache__"
+    r"node_modules|bower_components|third[_-]party|vendors?|dist|site-packages"
     r"|Pods|Godeps|\.venv|\.tox|\.eggs"
 )
 PRIVATE_NAMES = re.compile(
     r"(\.env(\..*)?|.*\.env|.*\.(pem|key|p12|pfx|jks|keystore|tfstate)|id_(rsa|dsa|ecdsa|ed25519).*"
-    r"|\.npmrc|\.pypirc|\.netrc|_netrc|\.htpasswd|secrets?\..*|credentials?(\..*)?)",
+    r"|\.npmrc|\.pypirc|\.netrc|_netrc|\.htpasswd|.*\.tfvars"
+    # a secrets.py is code: what it holds is looked at, and redacted
+    r"|(secrets?|credentials?)(\.(json|ya?ml|toml|ini|cfg|conf|txt|xml|csv|properties|enc))?)",
     re.IGNORECASE,
 )
 

@@ -65,6 +65,11 @@ class Document:
     changed: float = 0.0
     findings: tuple[Finding, ...] = ()
 
+    @property
+    def size(self) -> int:
+        """Length in characters."""
+        return len(self.text)
+
 
 @dataclass(frozen=True, slots=True)
 class Dropped:

@@ -7,6 +7,8 @@ not been committed is not seen.
 from __future__ import annotations
 
 import re
+import struct
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +26,19 @@ if TYPE_CHECKING:
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 MOST_COMMITS = 200_000
 SMALL = 10_000_000
+# What dulwich lets through where objects are missing, torn or none.
+UNREADABLE = (
+    LookupError,
+    ValueError,
+    OSError,
+    AttributeError,
+    AssertionError,
+    TypeError,
+    RecursionError,
+    EOFError,
+    struct.error,
+    zlib.error,
+)
 
 
 @dataclass(frozen=True)
@@ -67,7 +82,7 @@ def day_of(seconds: float) -> str:
 
 def history_since(checkout: Checkout, since: float) -> History:
     """Walk back from HEAD to a time; `SourceError` when the history is missing or breaks off."""
-    from dulwich.errors import NotGitRepository
+    from dulwich import errors
     from dulwich.object_store import DiskObjectStore
     from dulwich.refs import DiskRefsContainer, Ref
 
@@ -82,7 +97,16 @@ def history_since(checkout: Checkout, since: float) -> History:
             times = _times(_walker(store, head, since, cut), since, cut, name)
         finally:
             store.close()
-    except (KeyError, ValueError, OSError, AttributeError, NotGitRepository) as error:
+    except (
+        errors.ApplyDeltaError,
+        errors.FileFormatException,
+        errors.ChecksumMismatch,
+        errors.MissingCommitError,
+        errors.ObjectMissing,
+        errors.RefFormatError,
+        errors.WrongObjectException,
+        *UNREADABLE,
+    ) as error:
         raise SourceError(
             f"The git history of '{name}' cannot be read.",
             "Leave 'Held out by time' empty, or fetch the whole history: git fetch --unshallow.",

@@ -33,7 +33,9 @@ PHRASES = [  # the first that fits names it; words as in the licences' own "how 
     ("Unlicense", re.compile(r"free and unencumbered software released into the public domain")),
     (
         "ISC",
-        re.compile(r"permission to use, copy, modify, and/or distribute this software for any"),
+        re.compile(
+            r"permission to use, copy, modify,? and(?:/or)? distribute this software for any"
+        ),
     ),
     ("MIT", re.compile(r"\bmit licen[sc]e|permission is hereby granted, free of charge, to any")),
     ("BSD-4-Clause", re.compile(r"all advertising materials mentioning features")),
@@ -55,7 +57,7 @@ KNOWN = sorted(
     | {"0BSD", "CC0-1.0", "CC-BY-4.0", "Zlib", "Python-2.0", "PSF-2.0", "WTFPL", "Artistic-2.0"}
     | {"MIT-0", "BSD-1-Clause", "BlueOak-1.0.0", "MulanPSL-2.0", "EUPL-1.2", "NCSA", "Ruby"}
 )
-BLANKS = re.compile(r"[\s*#/;%!-]+")
+BLANKS = re.compile(r"\s+(?:[*#/;%!-]+\s+)*")  # with the marks of a comment in between
 
 
 def declared(text: str) -> str:
@@ -69,7 +71,7 @@ def declared(text: str) -> str:
         return hit[1].removesuffix("-->").strip(" \t\"'")
     if "icen" not in head and "ermission" not in head and "edistribution" not in head:
         return ""  # no header has none of these words; most files stop here
-    words = BLANKS.sub(" ", head.lower())
+    words = BLANKS.sub(" ", "\n" + head.lower())
     for name, phrase in PHRASES:
         if hit := phrase.search(words):
             return _with_version(name, hit)

@@ -1,7 +1,8 @@
 """Near-copies: candidates by MinHash, each checked by the Jaccard of its runs of five words.
 
 Words are runs of letters, digits, "_" and what is beyond ASCII; a file is the set of all its runs
-of five (The Stack's measure). The sketch is one-permutation MinHash (Li 2012) with the empty bins
+of five (The Stack's measure), the comments at its head left out: they are licences, which made
+small files alike. The sketch is one-permutation MinHash (Li 2012) with the empty bins
 filled as in Shrivastava 2017; all in numpy, without chance, the same on every machine.
 
 Memory: at most 4 kB a file for the check, and 1.8 kB for the index; it does not grow with the
@@ -11,6 +12,7 @@ a sample of 1,024, whose error is 1.3 points at 0.8.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 import numpy as np
@@ -25,6 +27,7 @@ STEP = np.uint64(0x9E3779B97F4A7C15)  # odd, so that it has an inverse
 MIX = np.uint64(0xD6E8FEB86659FD93)
 
 PIECE = 1 << 20
+HEAD = re.compile(r"(?:\s|(?:#|//|--|;|%)[^\n]*|/\*[\s\S]*?\*/|<!--[\s\S]*?-->)*")
 
 Words = NDArray[np.uint64]
 Runs = NDArray[np.uint32]
@@ -97,7 +100,8 @@ def runs_of(text: str) -> Runs:
     >>> len(runs_of("a b c d e f")), len(runs_of("too short"))
     (2, 0)
     """
-    data = text.encode("utf-8", "surrogatepass")
+    head = HEAD.match(text)
+    data = text[head.end() if head else 0 :].encode("utf-8", "surrogatepass")
     pieces = range(0, len(data), PIECE)  # a word cut in two by a border is two words
     words = np.concatenate([word_hashes(data[at : at + PIECE]) for at in pieces] or [NO_WORDS])
     if len(words) < RUN:
@@ -105,7 +109,11 @@ def runs_of(text: str) -> Runs:
     run = words[: len(words) - RUN + 1].copy()
     for place in range(1, RUN):
         run = run * STEP + words[place : len(words) - RUN + 1 + place]
-    return np.unique((_mixed(run) >> np.uint64(32)).astype(np.uint32))
+    hashes = (_mixed(run) >> np.uint64(32)).astype(np.uint32)
+    hashes.sort()  # np.unique takes three times as long
+    new = np.append(True, hashes[1:] != hashes[:-1])
+    runs: Runs = hashes[new]
+    return runs
 
 
 def word_hashes(data: bytes) -> Words:

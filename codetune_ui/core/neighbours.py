@@ -7,7 +7,7 @@ the documents that were given are ever named: a set of training files knows no h
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
@@ -41,29 +41,33 @@ class Neighbour:
 class Repository:
     """The files of one side of a split, and what each should be read with."""
 
-    def __init__(self, documents: Iterable[Document]) -> None:
-        self._documents = {document.path: document for document in documents}
+    def __init__(self, documents: Sequence[Document], paths: Iterable[str] | None = None) -> None:
+        self._documents = documents  # perhaps on disk: read one by one, and not kept
+        paths = (document.path for document in documents) if paths is None else paths
+        self._places = {path: place for place, path in enumerate(paths)}
         self._names: dict[str, list[str]] = {}
         self._folders: dict[str, list[str]] = {}
-        for path in sorted(self._documents):
+        for path in sorted(self._places):
             self._names.setdefault(_name(path), []).append(path)
             self._folders.setdefault(_folder(path), []).append(path)
-        self.neighbours = lru_cache(maxsize=4096)(self._neighbours)
-        """The files to read before the one at a path, imports first; the same for the same set."""
+        self._wanted = lru_cache(maxsize=65536)(self._choose)
 
-    def _neighbours(self, path: str) -> tuple[Neighbour, ...]:
-        document = self._documents.get(path)
-        if document is None:
+    def neighbours(self, path: str) -> tuple[Neighbour, ...]:
+        """Return the files to read before the one at a path, imports first."""
+        wanted = self._wanted(path)
+        return tuple(Neighbour(p, self._documents[self._places[p]].text) for p in wanted)
+
+    def _choose(self, path: str) -> tuple[str, ...]:
+        if path not in self._places:
             return ()
-        imported = _imports(document, self)
+        imported = _imports(self._documents[self._places[path]], self)
         near = self._folders[_folder(path)]
         same = [p for p in near if PurePosixPath(p).suffix == PurePosixPath(path).suffix]
-        wanted = [p for p in dict.fromkeys([*imported, *same]) if p != path][:MOST]
-        return tuple(Neighbour(p, self._documents[p].text) for p in wanted)
+        return tuple([p for p in dict.fromkeys([*imported, *same]) if p != path][:MOST])
 
     def has(self, path: str) -> bool:
         """Say whether the set holds a path."""
-        return path in self._documents
+        return path in self._places
 
     def in_folder(self, folder: str) -> list[str]:
         """Return the files right in a folder, by name."""

@@ -7,8 +7,9 @@ up; the first batch is small, so that its files are shown at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from codetune_ui.core import secrets
 from codetune_ui.core.clean import NameRules, TextRules, name_rules, text_rules
@@ -16,23 +17,28 @@ from codetune_ui.core.config import Config
 from codetune_ui.core.dedup import SeenTexts
 from codetune_ui.core.document import Document, Dropped, DropReason
 from codetune_ui.core.errors import CodeTuneError
-from codetune_ui.core.near import NearIndex
 from codetune_ui.core.redact import apply_policy
+
+if TYPE_CHECKING:
+    from codetune_ui.core.near import NearIndex
 
 Item = Document | Dropped
 FIRST_BATCH, BATCH = 100, 500  # items
 BATCH_CHARACTERS = 2_000_000
 
 
-def collect(found: Iterable[Item], config: Config) -> Iterator[Item]:
+def collect(
+    found: Iterable[Item], config: Config, on_read: Callable[[Item], None] | None = None
+) -> Iterator[Item]:
     """Clean and deduplicate a source; every item that goes in comes out, kept or dropped.
 
     No two that come out have the same path: a table may name one twice. After `max_documents` kept
     ones the rest of the source is not read. Raises `ConfigError` at once for a setting that names
-    no language or licence.
+    no language or licence. `on_read` is told of each item as soon as it is read and cleaned: the
+    scanner of secrets, at its very first start on a machine, keeps the first ones waiting.
     """
     secrets.warm()  # while the first files are read
-    way = _Way(config)
+    way = _Way(config, on_read)
     return way.through(iter(found))
 
 
@@ -60,14 +66,14 @@ class Names:
 class _Way:
     """One pass over a source: its settings, and what it has seen so far."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, on_read: Callable[[Item], None] | None) -> None:
         self.config = config
+        self.on_read = on_read or (lambda _: None)
         self.names = Names()
         self.forced: NameRules = name_rules(config.include, config.exclude, config.force_in)
         self.rules: TextRules = text_rules(config.languages, config.licences)
         self.seen = SeenTexts()
-        off = config.near_duplicates >= 1
-        self.near = None if off else NearIndex(config.near_duplicates)
+        self.near: NearIndex | None = None
         self.kept = 0
         self.failed: CodeTuneError | None = None
 
@@ -93,7 +99,9 @@ class _Way:
             if (item := self._next(found)) is None:
                 break
             batch.append(self._cleaned(item))
-            if isinstance(clean := batch[-1][0], Document):
+            clean = batch[-1][0]
+            self.on_read(clean)
+            if isinstance(clean, Document):
                 documents += 1
                 characters += len(clean.text)
         return batch
@@ -125,10 +133,20 @@ class _Way:
         reason, detail = None, ""
         if first := self.seen.first_path(document.text, document.path):
             reason, detail = DropReason.DUPLICATE, f"of {first}"
-        elif self.near and (like := self.near.first_like(document.text, document.path)):
+        elif like := self._first_like(document):
             # 99.9 % is not "100 % alike"
             reason = DropReason.NEAR_DUPLICATE
             detail = f"of {like[0]}, {int(like[1] * 100)} % alike"
         if reason is None or forced:
             return document
         return Dropped(document.path, reason, document.language, detail, document.findings)
+
+    def _first_like(self, document: Document) -> tuple[str, float] | None:
+        if self.config.near_duplicates >= 1:
+            return None
+        if self.near is None:
+            # loads numpy: not before the first files are told of
+            from codetune_ui.core.near import NearIndex
+
+            self.near = NearIndex(self.config.near_duplicates)
+        return self.near.first_like(document.text, document.path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from codetune_ui.core.config import Config
 from codetune_ui.core.context import (
@@ -28,6 +28,7 @@ from codetune_ui.core.window import windows_of
 if TYPE_CHECKING:
     from codetune_ui.core.source import Document
 
+T = TypeVar("T")
 BATCH_CHARACTERS = 200_000  # of documents that are encoded in one call, over all cores
 SHUFFLED = 256  # examples among which the next is drawn, so that one long file fills no whole step
 
@@ -117,7 +118,10 @@ def of_set(recipe: Recipe, documents: Sequence[Document]) -> Recipe:
     """Return the recipe that reads each file with others of this set, and with no file else."""
     if recipe.around is None or not recipe.around.most:
         return recipe
-    return replace(recipe, around=replace(recipe.around, repository=Repository(documents)))
+    # Of documents on disk the names are in memory, and need no reading.
+    named = getattr(documents, "entries", documents)
+    repository = Repository(documents, [document.path for document in named])
+    return replace(recipe, around=replace(recipe.around, repository=repository))
 
 
 def examples(document: Document, recipe: Recipe, epoch: int) -> list[Example]:
@@ -148,8 +152,8 @@ def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
     yield batch
 
 
-def shuffled(documents: Sequence[Document], rng: random.Random) -> list[Document]:
-    """Return the documents in the order in which an epoch tells them."""
+def shuffled(documents: Sequence[T], rng: random.Random) -> list[T]:
+    """Return the documents, or their places, in the order in which an epoch tells them."""
     order = list(documents)
     rng.shuffle(order)
     return order
@@ -159,7 +163,8 @@ def rows(documents: Sequence[Document], recipe: Recipe, epoch: int) -> Iterator[
     """Yield the packed rows of one epoch; order and holes follow from seed and epoch alone."""
     recipe = of_set(recipe, documents)
     rng = random.Random(f"{recipe.seed}:{epoch}")
-    stream = examples_of(shuffled(documents, rng), recipe, epoch)
+    order = shuffled(range(len(documents)), rng)  # of places: the texts may lie on disk
+    stream = examples_of((documents[place] for place in order), recipe, epoch)
     return pack(_mix(stream, rng), recipe.max_seq_len, recipe.pad_id)
 
 

@@ -13,6 +13,7 @@ from codetune_ui.core.ignore import IGNORE_FILES, MOST_BYTES, IgnoreRules
 
 OWN = ".codetuneignore"
 ATTRIBUTES = ".gitattributes"
+NONE: frozenset[DropReason] = frozenset()
 
 
 class Scope:
@@ -90,6 +91,8 @@ class Scope:
 
     def pardoned(self, path: str) -> frozenset[DropReason]:
         """Return the rules by name from which .gitattributes excepts a file."""
+        if not self.attributes:
+            return NONE
         marks = self.attributes.marks(self._local(path))
         return frozenset(reason for reason, value in marks.items() if not value)
 

@@ -23,7 +23,9 @@ NO_SECRET = re.compile(
     rb"|none|null|true|false|undefined|prompt|lorem|deadbeef|hello|admin|user",
     re.IGNORECASE,
 )
-CODE = re.compile(rb"\$[{(\w]|\{\{|\{\w*\}|<[\w -]+>|%\(|%[sd]|[(){}\[\]<>;|]|\.\.\.|^[@/.~#]|://")
+TEMPLATE = re.compile(
+    rb"\$[{(]|^\$\w|\{\{|\{\w*\}|<[\w -]+>|%\(\w|%[sd]|\.\.\.|://|^[/~]|^\.|\w\(\w*\)"
+)
 SHORT_PASSWORD = 8
 REACH = 400
 
@@ -54,7 +56,7 @@ def is_random(value: bytes) -> bool:
     >>> is_random(b"9f86d081884c7d65"), is_random(b"session_token_v2"), is_random(b"UserProfile2")
     (True, False, False)
     """
-    if CODE.search(value) or is_placeholder(value) or entropy(value) < LEAST_BITS:
+    if TEMPLATE.search(value) or is_placeholder(value) or entropy(value) < LEAST_BITS:
         return False
     pieces = re.split(rb"[^A-Za-z0-9]", value)
     return any(len(piece) >= 8 and _mixed(piece) for piece in pieces)
@@ -74,7 +76,7 @@ def is_password(value: bytes) -> bool:
     >>> [is_password(word) for word in (b"hunter2Zk", b"password1", b"username", b"${DB_PASS}")]
     [True, False, False, False]
     """
-    if len(value) < SHORT_PASSWORD or CODE.search(value) or NO_SECRET.search(value):
+    if len(value) < SHORT_PASSWORD or TEMPLATE.search(value) or NO_SECRET.search(value):
         return False
     letters, digits = re.search(rb"[A-Za-z]", value), re.search(rb"\d", value)
     if not (letters and digits) or is_placeholder(value):
@@ -89,7 +91,7 @@ def is_key(value: bytes) -> bool:
 
 def is_url_password(value: bytes) -> bool:
     """Return whether what stands between "user:" and "@host" is a password of somebody's."""
-    if CODE.search(value) or NO_SECRET.search(value) or is_placeholder(value):
+    if TEMPLATE.search(value) or NO_SECRET.search(value) or is_placeholder(value):
         return False
     return bool(re.search(rb"\d", value))
 
@@ -110,8 +112,11 @@ class Rule:
             place = lower.find(anchor)
             while place >= 0:
                 hit = self._hit(data, place)
-                if hit and self.test(hit[hit.lastindex or 0]):
-                    yield hit.span(hit.lastindex or 0)
+                if hit and hit.lastindex:
+                    # the second way to write a value is without quotes
+                    test = self.test if hit.lastindex == 1 else is_key
+                    if test(hit[hit.lastindex]):
+                        yield hit.span(hit.lastindex)
                 place = lower.find(anchor, place + 1)
 
     def _hit(self, data: bytes, place: int) -> re.Match[bytes] | None:
@@ -139,13 +144,13 @@ TO_VALUE = (
 )
 PASSWORDS = "passw pwd passphrase"
 KEYS = "secret token _key apikey api-key accesskey credential webhook"
-# no blank around the sign: "TOKEN=..." in shells, Dockerfiles, command lines and URLs
-UNQUOTED = rb"\w{1,40}=([A-Za-z0-9+/_.~-]{16,200}={0,2})(?=[\s\"';&,]|$)"
+# without quotes, in shells, Dockerfiles, YAML, XML and URLs: only what is surely drawn by lot
+UNQUOTED = rb"\w{1,40}[\"']?(?:=|: ?| |>)([A-Za-z0-9+/_.~!@#%^*-]{8,200}={0,2})(?=[\s\"'`;&,<]|$)"
 
 
 def _quoted(least: int) -> bytes:
     ways = (rb"(?<=%s)[^\s\\%s]{%d,200}(?=%s)" % (q, q, least, q) for q in (b'"', b"'", b"`"))
-    return TO_VALUE + rb"[brfuBRFU@$]{0,2}[\"'`](" + b"|".join(ways) + rb")"
+    return TO_VALUE + rb"(?:[\w:.\[\]]{1,20}\()?[brfuBRFU@$]{0,2}[\"'`](" + b"|".join(ways) + rb")"
 
 
 RULES = (
@@ -190,7 +195,7 @@ RULES = (
     _rule(
         "private key",
         "-----begin",
-        rb"-----BEGIN (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----"
+        rb"-----BEGIN (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----\s*"
         rb"((?:(?!-----)[\s\S]){40,10000})",
     ),
 )

@@ -17,11 +17,14 @@ from functools import lru_cache
 from typing import Any
 
 from codetune_ui.core.document import Finding
+from codetune_ui.core.errors import MachineError
 from codetune_ui.core.secret_rules import find_own, is_placeholder, is_url_password
 
 THREADS = 2  # the scanner lets go of the interpreter's lock
-KEY_BODY = re.compile(rb"-----BEGIN [^-\n]{0,60}-----([\s\S]*?)(?:-----END|\Z)")
+KEY_BODY = re.compile(rb"-----BEGIN [^-\n]{0,60}-----\s*([\s\S]*?)\s*(?:-----END|\Z)")
 URL_PASSWORD = re.compile(rb"://[^\s:/@]*:([^\s@]+)@")
+LONGEST_USER = 100
+USER = re.compile(rb"://[^\s:/@]*:\Z")
 PREFIXED = re.compile(r"[A-Za-z0-9_.-]+")
 _starting = threading.Lock()
 
@@ -38,10 +41,19 @@ class Span:
 def find_secrets(texts: Sequence[str]) -> list[list[Span]]:
     """Return the secrets of each text: sorted, none touching another.
 
+    Raises `MachineError` where the scanner cannot be loaded: to go on without it would let keys
+    through unseen.
+
     >>> find_secrets(["print('hello')"])
     [[]]
     """
-    scanner = _scanner().result()
+    try:
+        scanner = _scanner().result()
+    except Exception as error:
+        raise MachineError(
+            f"The scanner for secrets does not start ({type(error).__name__}).",
+            "Install the requirements again: python -m pip install -r requirements.txt.",
+        ) from error
     if len(texts) == 1:
         return [_find(texts[0], scanner)]
     return list(_pool().map(lambda text: _find(text, scanner), texts))
@@ -54,10 +66,12 @@ def warm() -> None:
 
 def findings(text: str, spans: Sequence[Span]) -> tuple[Finding, ...]:
     """Return what may be shown of the secrets in a text."""
-    return tuple(
-        Finding(text.count("\n", 0, span.start) + 1, span.rule, mask(text[span.start : span.end]))
-        for span in spans
-    )
+    shown, line, end = [], 1, 0
+    for span in spans:
+        line += text.count("\n", end, span.start)
+        end = span.start
+        shown.append(Finding(line, span.rule, mask(text[span.start : span.end])))
+    return tuple(shown)
 
 
 def mask(secret: str) -> str:
@@ -90,12 +104,13 @@ def _scanned(data: bytes, scanner: Any) -> list[tuple[int, int, str]]:
 
 def _narrow(data: bytes, start: int, end: int) -> tuple[int, int] | None:
     """Take a key without its BEGIN and END lines, and of a URL the password, if it is one."""
-    inside = data[start:end]
-    url = URL_PASSWORD.search(inside)
+    if USER.search(data, max(0, start - LONGEST_USER), start) and data[end : end + 1] == b"@":
+        return (start, end) if is_url_password(data[start:end]) else None
+    url = URL_PASSWORD.search(data, start, end)
     if url and not is_url_password(url[1]):
         return None
-    hit = url or KEY_BODY.search(inside)
-    return (start + hit.start(1), start + hit.end(1)) if hit else (start, end)
+    hit = url or KEY_BODY.search(data, start, end)
+    return hit.span(1) if hit else (start, end)
 
 
 def _name(rule_id: str) -> str:

@@ -8,6 +8,7 @@ import string
 MINIFIED_MEAN_LINE = 110  # linguist's, for JavaScript and CSS
 PACKED_LINE = 500
 FEWEST_BLANKS = 0.08  # of a line that a person wrote; minifiers leave half of that
+FEWEST_LETTERS = 10  # different ones, in encoded data
 ENCODED_RUN = 64  # letters of base64 without a break; no name is that long
 MARKER_LINES = 6  # generated files say so in their head,
 GO_MARKER_LINES = 40  # Go's below the licence
@@ -27,7 +28,7 @@ BLANK = b" \t\n\r\f\v"
 BASE64 = re.compile(rb"[A-Za-z0-9+/=]{64,}")
 BASE64_LETTERS = string.ascii_letters.encode() + b"0123456789+/="
 ENCODED = bytes.maketrans(BASE64_LETTERS, b"a" * len(BASE64_LETTERS))
-ESCAPES = 32
+LONGEST_ESCAPE = 22  # "0x0123456789abcdefULL, "
 BYTES = re.compile(
     rb"(?:(?:0x|\\x)[0-9a-fA-F]{2}[uU]?[\s,;\"']*){8,}|(?:\\u[0-9a-fA-F]{4}){8,}"
     rb"|(?:0x[0-9a-fA-F]{3,16}[uUlL]*[\s,;]*){8,}"
@@ -38,15 +39,17 @@ GO_MARKER = re.compile(r"^// Code generated .*DO NOT EDIT\.$", re.MULTILINE)
 def encoded_share(text: str) -> float:
     """Return the share of encoded data in what is not blank: base64, hexadecimal, escapes.
 
-    >>> encoded_share("x = 1"), encoded_share("aGVsbG8h" * 20 + "'" * 40)
+    >>> encoded_share("x = 1"), encoded_share("aGVsbG8hd29y" * 10 + "'" * 30)
     (0.0, 0.8)
     """
     data = text.encode("utf-8", "surrogatepass")
     # most files stop at one of these, which are far quicker than the expressions
     found = 0
     if b"a" * ENCODED_RUN in data.translate(ENCODED):
-        found = sum(map(len, BASE64.findall(data)))
-    if data.count(b"0x") + data.count(b"\\x") + data.count(b"\\u") >= ESCAPES:
+        runs = BASE64.findall(data)  # a ruler of "=====" is no data
+        found = sum(len(run) for run in runs if len(set(run)) >= FEWEST_LETTERS)
+    escapes = data.count(b"0x") + data.count(b"\\x") + data.count(b"\\u")
+    if escapes * LONGEST_ESCAPE > len(data) // 4:
         found += sum(len(hit[0].translate(None, BLANK)) for hit in BYTES.finditer(data))
     return found / max(1, len(data.translate(None, BLANK))) if found else 0.0
 

@@ -77,6 +77,9 @@ def read_sources(config: Config, read: Reader) -> Items:
 
 def _of_source(items: Items, name: str, weight: float) -> Items:
     before = f"{name}/" if name else ""
+    if not before and weight == 1:
+        yield from items
+        return
     for item in items:
         if isinstance(item, Document):
             group = before + item.group

@@ -7,9 +7,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from codetune_ui.core.clean import VENDORED_FOLDERS
-from codetune_ui.core.document import Document
 from codetune_ui.core.errors import ConfigError, SourceError
 
 WEIGHT = re.compile(r"\s\*\s*(\S*)$")
@@ -17,7 +17,7 @@ HEAVIEST = 100.0
 ENDINGS = re.compile(r"(\.git|\.(zip|tar|tar\.\w+|tgz|tbz2?|txz|jsonl|json|parquet|txt))$", re.I)
 SSH = re.compile(r"[A-Za-z0-9][\w.-]*@[A-Za-z0-9][\w.-]*:(?![\\/]{2})\S+")  # git@host:path
 SCHEMES = ("https://", "ssh://", "file://")
-FOREIGN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(://|::)")  # http://, git://, ext::
+FOREIGN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(://|::)")  # http://, git://, ext::
 URL = re.compile(  # what may stand in one; a host never begins with "-": ssh would see an option
     r"(?:https://|ssh://(?:[A-Za-z0-9][\w.-]*@)?)(?:[A-Za-z0-9][\w.-]*|\[[0-9A-Fa-f:]+\])(?::\d+)?/\S+"
     r"|file:///\S.*",
@@ -170,17 +170,35 @@ def _parse(part: str) -> SourceSpec:
     return SourceSpec(part[: found.start()].strip(), weight)
 
 
-def shown(documents: Sequence[Document], seed: int, epoch: int) -> list[Document]:
+class HasWeight(Protocol):
+    """A document, or what stands for one whose text lies elsewhere; a dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def path(self) -> str:
+        """Unlike any other's."""
+
+    @property
+    def weight(self) -> float:
+        """How often an epoch shows it."""
+
+
+Weighed = TypeVar("Weighed", bound=HasWeight)
+
+
+def shown(documents: Sequence[Weighed], seed: int, epoch: int) -> list[Weighed]:
     """Return the documents of one epoch, each as often as its weight says.
 
     A weight of 2.5 is twice, and once more in half of the epochs; which ones follows from seed,
     epoch and path alone. A repeat has a path of its own, from which its own holes follow.
 
+    >>> from codetune_ui.core.document import Document
     >>> double = Document("x", "a.py", "Python", "a.py", weight=2.0)
     >>> [document.path for document in shown([double], seed=0, epoch=0)]
     ['a.py', 'a.py (again 1)']
     """
-    chosen: list[Document] = []
+    chosen: list[Weighed] = []
     for document in documents:
         times = int(document.weight)
         times += _place(f"{seed}:{epoch}:{document.path}") < document.weight - times

@@ -16,9 +16,9 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from codetune_ui.core.config import Config
-from codetune_ui.core.document import Document
 from codetune_ui.core.errors import SourceError
 from codetune_ui.core.history import day_of, seconds_of
 
@@ -30,7 +30,29 @@ SHARE = 0.2
 MOST_WINDOWS = 300  # held-out code beyond this costs time and tells no more
 CHARACTERS_PER_TOKEN = 3.5
 
-Key = Callable[[Document], str]
+
+class Placed(Protocol):
+    """What decides a document's side: a `Document`, or what stands for one that lies on disk."""
+
+    @property
+    def path(self) -> str:
+        """Relative, with "/" between."""
+
+    @property
+    def group(self) -> str:
+        """What should stay on one side."""
+
+    @property
+    def size(self) -> int:
+        """Length in characters."""
+
+    @property
+    def changed(self) -> float:
+        """When git last saw it change, in seconds since 1970; 0 unknown."""
+
+
+Key = Callable[[Placed], str]
+T = TypeVar("T", bound=Placed)
 
 
 @dataclass(frozen=True)
@@ -44,7 +66,7 @@ class Split:
     after: float = 0.0
     """By time: hold out what changed then or later (seconds since 1970); 0 is by group."""
 
-    def holds_out(self, document: Document) -> bool:
+    def holds_out(self, document: Placed) -> bool:
         """Return the side of any document, also of one that came after the choice was made."""
         if self.after:
             return document.changed >= self.after
@@ -52,9 +74,7 @@ class Split:
         return name in self.chosen if self.chosen is not None else _place(name) < self.share
 
 
-def split_documents(
-    documents: Sequence[Document], config: Config
-) -> tuple[list[Document], list[Document]]:
+def split_documents(documents: Sequence[T], config: Config) -> tuple[list[T], list[T]]:
     """Return (train, held-out), both in the given order; `SourceError` when there is too little."""
     split = choose_split(documents, config)
     train = [document for document in documents if not split.holds_out(document)]
@@ -62,9 +82,9 @@ def split_documents(
     return train, val
 
 
-def choose_split(documents: Sequence[Document], config: Config) -> Split:
+def choose_split(documents: Sequence[Placed], config: Config) -> Split:
     """Take the coarsest level of groups whose held-out share comes near the wanted one."""
-    characters = sum(len(document.text) for document in documents)
+    characters = sum(document.size for document in documents)
     _check_enough(documents, characters)
     if config.held_out_after:
         return _by_time(documents, config.held_out_after)
@@ -79,7 +99,7 @@ def choose_split(documents: Sequence[Document], config: Config) -> Split:
     return Split(_path, share, _choose(sizes, share * characters))
 
 
-def _by_time(documents: Sequence[Document], date: str) -> Split:
+def _by_time(documents: Sequence[Placed], date: str) -> Split:
     """Hold out what changed since a day; `SourceError` when that is nothing, all, or unknown."""
     undated = next((document for document in documents if not document.changed), None)
     if undated is not None:
@@ -118,7 +138,7 @@ def held_out_share(characters: int, config: Config) -> float:
     return SHARE / float(2**halvings)
 
 
-def _check_enough(documents: Sequence[Document], characters: int) -> None:
+def _check_enough(documents: Sequence[Placed], characters: int) -> None:
     if len(documents) >= FEWEST_DOCUMENTS and characters >= FEWEST_CHARACTERS:
         return
     have = f"{len(documents):,} file{'' if len(documents) == 1 else 's'}"
@@ -129,32 +149,32 @@ def _check_enough(documents: Sequence[Document], characters: int) -> None:
     )
 
 
-def _levels(documents: Sequence[Document]) -> list[Key]:
+def _levels(documents: Sequence[Placed]) -> list[Key]:
     """Return the ways to group, the coarsest first: repository, directories, files."""
     deepest = max(document.path.count("/") for document in documents)
     coarsest = min(document.group.count("/") for document in documents) + 2
     return [_group, *(_folder(depth) for depth in range(coarsest, deepest + 1)), _path]
 
 
-def _group(document: Document) -> str:
+def _group(document: Placed) -> str:
     return document.group
 
 
-def _path(document: Document) -> str:
+def _path(document: Placed) -> str:
     return document.path
 
 
 def _folder(depth: int) -> Key:
-    def key(document: Document) -> str:
+    def key(document: Placed) -> str:
         return "/".join(document.path.split("/")[:-1][:depth]) or document.path
 
     return key
 
 
-def _sizes(documents: Sequence[Document], key: Key) -> dict[str, int]:
+def _sizes(documents: Sequence[Placed], key: Key) -> dict[str, int]:
     sizes: dict[str, int] = defaultdict(int)
     for document in documents:
-        sizes[key(document)] += len(document.text)
+        sizes[key(document)] += document.size
     return sizes
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from codetune_ui.core.document import Document, Dropped, DropReason, Finding
 from codetune_ui.core.fit import length_histogram, verdict
+from codetune_ui.core.split import Placed
 
 COPIES = frozenset({DropReason.DUPLICATE, DropReason.NEAR_DUPLICATE})
 # Seen in the text itself; every other reason is told from the name, the place or the bytes.
@@ -98,7 +99,7 @@ class ScanReport:
             line["tokens"] = count
             self.languages[line["language"]].tokens += count
 
-    def set_split(self, train: Sequence[Document], held_out: Sequence[Document]) -> None:
+    def set_split(self, train: Sequence[Placed], held_out: Sequence[Placed]) -> None:
         """Note on which side of the split each kept file is."""
         for name, documents in (("train", train), ("val", held_out)):
             for document in documents:

@@ -55,7 +55,7 @@ KEPT_VARIABLES = (
     " USERPROFILE HOMEDRIVE HOMEPATH APPDATA LOCALAPPDATA PROGRAMDATA PROGRAMFILES"
     " http_proxy https_proxy all_proxy no_proxy HTTPS_PROXY ALL_PROXY NO_PROXY"
     " SSL_CERT_FILE SSL_CERT_DIR CURL_CA_BUNDLE GIT_SSL_CAINFO"
-).split()  # noqa: SIM905 - a line a kind
+)
 # What git says (in English, see `environment`), what a person reads, and the way out.
 FAILURES = (
     (
@@ -177,7 +177,7 @@ def _front(url: str) -> list[str]:
 
 def environment() -> dict[str, str]:
     """Return all variables that git gets."""
-    kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
+    kept = {name: os.environ[name] for name in KEPT_VARIABLES.split() if name in os.environ}
     return kept | {
         "LC_ALL": "C",  # its messages are read by `_why`
         "GIT_CONFIG_NOSYSTEM": "1",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,7 @@ class Completer:
         adapter: str | None,
         cancel: threading.Event,
         format: FimFormat | None = None,
-    ) -> Iterator[Chunk]:
+    ) -> Generator[Chunk, None, None]:
         """Yield the text as it is written; the last chunk says why it ended and what it took.
 
         adapter: the name of a loaded one, None for the base. format: the adapter's own, if it has
@@ -147,10 +147,10 @@ class Completer:
         cancel: threading.Event,
     ) -> Iterator[int]:
         """Yield one token after the other for as long as somebody wants them."""
-        from transformers import DynamicCache
+        from codetune_ui.engine.cache import roomy_cache
 
         torch.set_num_threads(self.threads)  # torch keeps this number per thread
-        cache = DynamicCache(config=model.config)
+        cache = roomy_cache(model.config)
         logits: Tensor | None = None
         for start in range(0, len(prompt), PREFILL_TOKENS):
             if cancel.is_set():

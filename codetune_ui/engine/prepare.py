@@ -6,7 +6,9 @@ dataset/train.rows       epoch after epoch of rows, until the plan has enough
 dataset/progress.json    how far it is
 dataset/manifest.json    last: the counts and hashes of all this
 
-Started again after a crash, it cuts the same rows anew, checks those on disk, and goes on.
+The texts lie in a scratch file meanwhile (engine/shelf.py): memory grows with the number of
+documents, not with their length. Started again after a crash, it cuts the same rows anew, checks
+those on disk, and goes on.
 """
 
 from __future__ import annotations
@@ -21,67 +23,30 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
-from codetune_ui.core import pipeline
-from codetune_ui.core.admit import Rules
-from codetune_ui.core.assets import DEMO_CODE
 from codetune_ui.core.config import Config
+from codetune_ui.core.document import Document
 from codetune_ui.core.errors import CodeTuneError, SourceError
 from codetune_ui.core.families import find_format
 from codetune_ui.core.pack import Row, to_words
 from codetune_ui.core.recipe import Recipe, examples_of, of_set, rows
-from codetune_ui.core.source import Document, Dropped, is_hub_source, read_place, read_sources
-from codetune_ui.core.sources import check_git_url, is_git_url, shown
+from codetune_ui.core.sources import is_hub_source, shown
 from codetune_ui.core.split import Split, choose_split
 from codetune_ui.core.tokens import CodeTokenizer, chars_per_token
-from codetune_ui.engine.fetch import fetch, never
 from codetune_ui.engine.producer import Prepared, rows_needed
+from codetune_ui.engine.reading import STREAM_BLOCK, read_documents
+from codetune_ui.engine.shelf import Entry, Shelf, View
 from codetune_ui.runs.files import replace_json
-from codetune_ui.runs.store import Home, Run
+from codetune_ui.runs.store import Run
 
-STREAM_BLOCK = 2000  # documents of a Hub dataset that are split, shuffled and packed together
 SAMPLE = 200  # documents that chars per token and the FIM figures are taken from
 MOST_VAL_ROWS = 256
-HUB_ROWS_AMONG_SEVERAL = 20_000
-
-
-def read_documents(
-    config: Config, *, cancelled: Callable[[], bool] = never, refresh: bool = True
-) -> Iterator[Document | Dropped]:
-    """Yield everything the sources hold, kept or dropped with a reason.
-
-    A git URL is fetched when its turn comes; without `refresh` a clone made before is read as it
-    is. `cancelled` ends a fetch that is on its way with `StopRequested`.
-    """
-    single = is_hub_source(config.source)
-
-    def read(place: str, config: Config, rules: Rules) -> Iterator[Document | Dropped]:
-        if is_hub_source(place):
-            from codetune_ui.engine.hub import hub_documents
-
-            rows = hub_documents(config.replace(source=place), rules=rules)
-            # a stream of terabytes would keep the sources after it waiting
-            return rows if single else itertools.islice(rows, HUB_ROWS_AMONG_SEVERAL)
-        if is_git_url(place):
-            check_git_url(place)
-            return _fetched(place, config, rules, cancelled, refresh)
-        return read_place(place, config, rules, demo_code=DEMO_CODE)
-
-    return pipeline.collect(read_sources(config, read), config)
-
-
-def _fetched(
-    url: str, config: Config, rules: Rules, cancelled: Callable[[], bool], refresh: bool
-) -> Iterator[Document | Dropped]:
-    dated = bool(config.held_out_after)
-    folder = fetch(url, Home.current(), history=dated, refresh=refresh, cancelled=cancelled)
-    yield from read_place(str(folder), config, rules, demo_code=DEMO_CODE, called=url)
 
 
 def val_rows_wanted(config: Config) -> int:
@@ -110,53 +75,65 @@ class Preparation:
     def write(self) -> None:
         """Read, split, cut and write everything the plan needs."""
         self._note(stage="reading")
-        documents = (
-            d for d in read_documents(self.config, refresh=False) if isinstance(d, Document)
-        )
-        size = STREAM_BLOCK if is_hub_source(self.config.source) else None
-        first = list(itertools.islice(documents, size))
-        split = choose_split(first, self.config)
-        train = [document for document in first if not split.holds_out(document)]
-        val = [document for document in first if split.holds_out(document)]
-        self._note(stage="cutting", train_documents=len(train), val_documents=len(val))
-        self._write_held_out(val)
-        self._measure(train, streamed=size is not None)
-        val_rows = self._write_val(val)
-        self._note(stage="ready", val_rows=val_rows)
-        self._write_train(self._epochs(train, self._blocks(documents, split)))
+        with Shelf(self.run.dataset_dir) as shelf:
+            self._write(shelf)
         self.known = replace(self.known, stage="done", train_rows=rows_needed(self.config))
         # Before the news: whoever hears it may end this process at once.
         replace_json(self.run.dataset_dir / "manifest.json", asdict(self.known))
         self._note()
 
+    def _write(self, shelf: Shelf) -> None:
+        documents = (
+            d for d in read_documents(self.config, refresh=False) if isinstance(d, Document)
+        )
+        size = STREAM_BLOCK if is_hub_source(self.config.source) else None
+        first = shelf.put(itertools.islice(documents, size))
+        split = choose_split(first, self.config)
+        train = [entry for entry in first if not split.holds_out(entry)]
+        val = [entry for entry in first if split.holds_out(entry)]
+        del first
+        self._note(stage="cutting", train_documents=len(train), val_documents=len(val))
+        self._write_held_out(shelf.view(val))
+        self._measure(shelf.view(train), streamed=size is not None)
+        val_rows = self._write_val(shelf.view(val))
+        self._note(stage="ready", val_rows=val_rows)
+        self._write_train(self._epochs(shelf, train, self._blocks(shelf, documents, split)))
+
     def _note(self, **changes: object) -> None:
         self.known = replace(self.known, **changes)  # type: ignore[arg-type]
         replace_json(self.run.dataset_dir / "progress.json", asdict(self.known))
 
-    def _blocks(self, documents: Iterator[Document], split: Split) -> Iterator[list[Document]]:
+    def _blocks(
+        self, shelf: Shelf, documents: Iterator[Document], split: Split
+    ) -> Iterator[list[Entry]]:
         """Yield the rest of a stream in blocks, without what falls on the held-out side."""
         while block := list(itertools.islice(documents, STREAM_BLOCK)):
-            yield [document for document in block if not split.holds_out(document)]
+            yield shelf.put(document for document in block if not split.holds_out(document))
 
-    def _epochs(self, train: list[Document], more: Iterator[list[Document]]) -> Iterator[Row]:
-        """Yield rows without end; the first epoch reads the source only as far as it is asked."""
+    def _epochs(
+        self, shelf: Shelf, train: list[Entry], more: Iterator[list[Entry]]
+    ) -> Iterator[Row]:
+        """Yield rows without end; the first epoch reads the source only as far as it is asked.
+
+        Shuffled are the entries: a text is read back when its turn comes.
+        """
         seen = list(train)
         count = 0
         for block in itertools.chain([train], more):
             if block is not train:
                 seen += block
-            for row in rows(self._shown(block, 0), self.recipe, 0):
+            for row in rows(shelf.view(self._shown(block, 0)), self.recipe, 0):
                 count += 1
                 yield row
         if not count:
             raise SourceError("The code gives not a single row to train on.", "Add more code.")
         self._note(rows_per_epoch=count, train_documents=len(seen))
         for epoch in itertools.count(1):
-            yield from rows(self._shown(seen, epoch), self.recipe, epoch)
+            yield from rows(shelf.view(self._shown(seen, epoch)), self.recipe, epoch)
 
-    def _shown(self, documents: list[Document], epoch: int) -> list[Document]:
+    def _shown(self, entries: list[Entry], epoch: int) -> list[Entry]:
         """Return what an epoch shows; where chance would leave nothing at all, everything."""
-        return shown(documents, self.config.seed, epoch) or documents
+        return shown(entries, self.config.seed, epoch) or entries
 
     def _write_train(self, endless: Iterator[Row]) -> None:
         path = self.run.dataset_dir / "train.rows"
@@ -183,14 +160,14 @@ class Preparation:
         np.concatenate(words).tofile(self.run.dataset_dir / "val.rows")
         return len(words)
 
-    def _measure(self, train: Sequence[Document], *, streamed: bool) -> None:
-        sample = train[:SAMPLE]
+    def _measure(self, train: View, *, streamed: bool) -> None:
+        sample = list(train[:SAMPLE])
         found = list(examples_of(sample, of_set(self.recipe, train), 0))
         holes = [example for example in found if example.mode != "ltr"]
         whole = [e for e in holes if e.prefix + e.middle + e.suffix == e.source]
         density = chars_per_token(self.tokenizer, [d.text for d in sample])
         row_characters = density * self.config.max_seq_len
-        whole_code = sum(len(document.text) * document.weight for document in train)
+        whole_code = sum(entry.size * entry.weight for entry in train.entries)
         self.known = replace(
             self.known,
             chars_per_token=round(density, 3),

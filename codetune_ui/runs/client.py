@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,6 +84,7 @@ class CompletionClient:
         max_tokens: int = 128,
         temperature: float = 0.0,
         seed: int | None = None,
+        stop: Sequence[str] = (),
     ) -> Generator[Chunk, None, None]:
         """Yield the text between prefix and suffix as it is written; closing cancels it.
 
@@ -96,6 +97,7 @@ class CompletionClient:
             "max_tokens": max_tokens,
             "temperature": temperature,
             "seed": seed,
+            "stop": list(stop),
             "stream": True,
         }
         try:

@@ -14,20 +14,27 @@ from codetune_ui.runs.state import State
 from codetune_ui.runs.store import Run
 
 POLL_S = 0.2
+STOP = "Stopping after this step, and saving."
+CANCEL = "Cancelling the scan."
 REFUSED = 2  # a worker's exit status when it said why in one sentence
 
 
-def work(run: Run, job: str, say: Callable[[str], None]) -> State:
+def work(
+    run: Run, job: str, say: Callable[[str], None], count: Callable[[str], None] | None = None
+) -> State:
     """Start a worker, say what it does, and return the state it ends in.
 
-    Raises `RunError` with the worker's own words when it refused the input before its first step.
+    Counts of a scan, five a second, go to `count` where there is one. Raises `RunError` with the
+    worker's own words when it refused the input before its first step.
     """
     path = run.events_path
     told = path.stat().st_size if path.exists() else 0  # by an earlier attempt
-    with stopping_on_interrupt(run, say):
+    with stopping_on_interrupt(run, say, CANCEL if job == "scan" else STOP):
         worker = launch(run, job)
-        for line in filter(None, map(describe, follow(run, told))):
-            say(line)
+        for event in follow(run, told):
+            tell = count if count and event["kind"] == "scan" else say
+            if line := describe(event):
+                tell(line)
         code = worker.wait()
     status = run.status()
     if code == REFUSED and status.step == 0:
@@ -47,7 +54,9 @@ def follow(run: Run, offset: int = 0) -> Iterator[Event]:
 
 
 @contextmanager
-def stopping_on_interrupt(run: Run, say: Callable[[str], None]) -> Iterator[None]:
+def stopping_on_interrupt(
+    run: Run, say: Callable[[str], None], words: str = STOP
+) -> Iterator[None]:
     """Turn Ctrl-C into a wish to stop and save, and a second one into an end at once."""
 
     def on_interrupt(*_: object) -> None:
@@ -55,7 +64,7 @@ def stopping_on_interrupt(run: Run, say: Callable[[str], None]) -> Iterator[None
             say("Ending it at once.")
             kill_worker(run)
         else:
-            say("Stopping after this step, and saving. Press Ctrl-C again to end it at once.")
+            say(f"{words} Press Ctrl-C again to end it at once.")
             request_stop(run)
 
     previous = signal.signal(signal.SIGINT, on_interrupt)
@@ -77,8 +86,12 @@ def describe(event: Event) -> str:
         case "phase" | "log":
             return str(event.get("message") or event.get("phase") or "")
         case "scan":
+            if not event.get("found") and event.get("read"):
+                return f"{event['read']:,} files read"
             kept, dropped = event.get("kept", 0), event.get("dropped", 0)
-            return f"{event.get('found', 0):,} found · {kept:,} kept · {dropped:,} dropped"
+            size = event.get("characters")
+            told = "" if size is None else f" · {size / 1e6:,.1f} MB of code"
+            return f"{event.get('found', 0):,} found · {kept:,} kept · {dropped:,} dropped{told}"
         case "plan":
             return (
                 f"{event.get('total_steps', 0):,} steps of {event.get('tokens_per_step', 0):,} "

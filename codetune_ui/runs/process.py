@@ -140,6 +140,7 @@ def environment(home: Path) -> dict[str, str]:
     return {
         **own,
         "CODETUNE_HOME": str(home),
+        "KF_RULE_CACHE_DIR": str(home / "cache" / "secrets"),  # else in the person's own cache
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "DO_NOT_TRACK": "1",
         "PYTHONUNBUFFERED": "1",

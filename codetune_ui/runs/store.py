@@ -16,12 +16,13 @@ import random
 import secrets
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from codetune_ui.core.config import DEMO, Config
 from codetune_ui.core.errors import CodeTuneError, MachineError, RunError
+from codetune_ui.core.sources import format_sources, is_git_url, is_hub_source, parse_sources
 from codetune_ui.runs.files import read_json, replace_json, replace_text
 from codetune_ui.runs.lock import is_held
 from codetune_ui.runs.names import check_name, propose_name
@@ -322,12 +323,18 @@ def _newest_first(folder: Path) -> list[Run]:
 
 def with_whole_paths(config: Config) -> Config:
     """Return the settings with absolute paths: a worker has another working directory."""
-    source, model = config.source, config.base_model
-    if source != DEMO and not source.startswith(("hub:", "git@")) and "://" not in source:
-        source = str(Path(source).expanduser().absolute())
+    specs = parse_sources(config.source)
+    source = format_sources([replace(spec, place=_whole(spec.place)) for spec in specs])
+    model = config.base_model
     if model != DEMO and Path(model).expanduser().exists():
         model = str(Path(model).expanduser().absolute())
     return config.replace(source=source, base_model=model)
+
+
+def _whole(place: str) -> str:
+    if place in ("", DEMO) or is_hub_source(place) or is_git_url(place):
+        return place
+    return str(Path(place).expanduser().absolute())
 
 
 def _taken(name: str) -> RunError:

@@ -79,6 +79,8 @@ def _under_way(scan: Run) -> CorpusView:
         told = (
             f"{last['found']:,} files found = {last['kept']:,} kept + {last['dropped']:,} dropped"
         )
+        if not last["found"] and last.get("read"):  # the first ones are searched for secrets
+            told = f"{last['read']:,} files read"
         if size := last.get("characters"):
             told += f" · {size / 1e6:,.1f} MB of code"
     phase = "Cancelling" if scan.stop_path.exists() else status.phase or "Reading"

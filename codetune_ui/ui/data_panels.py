@@ -21,6 +21,8 @@ def panels(report: Report) -> str:
             by_language(report.get("by_language") or {}),
             lengths(report.get("lengths") or [], report.get("row_tokens", 0)),
             steps(report.get("steps") or []),
+            leaks((report.get("leak") or {}).get("pairs") or []),
+            offers(report.get("offers") or {}),
         )
     )
 
@@ -106,6 +108,32 @@ def steps(counts: Sequence[Report]) -> str:
         for line in counts
     )
     return _panel("Step by step", f"<table><tbody>{lines}</tbody></table>")
+
+
+def leaks(pairs: Sequence[Report]) -> str:
+    """Return which held-out files share code with which training files."""
+    if not pairs:
+        return ""
+    lines = "".join(
+        f"<tr><td>{escape(pair['held_out'])}</td><td>{escape(pair['train'])}</td>"
+        f"<td>{pair['lines']:,} lines</td></tr>"
+        for pair in pairs
+    )
+    head = "<th>Held out</th><th>In training</th><th>Both have</th>"
+    return _panel("Leaks", f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>")
+
+
+def offers(offered: Mapping[str, Sequence[str]]) -> str:
+    """Return what a Hub dataset has to choose from."""
+    words = {"configs": "Configurations", "splits": "Splits", "columns": "Columns"}
+    lines = "".join(
+        f"<tr><td>{label}</td><td>{escape(', '.join(offered[name]))}</td></tr>"
+        for name, label in words.items()
+        if offered.get(name)
+    )
+    return (
+        _panel("What the dataset offers", f"<table><tbody>{lines}</tbody></table>") if lines else ""
+    )
 
 
 def _panel(title: str, body: str, kind: str = "") -> str:

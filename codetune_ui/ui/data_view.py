@@ -66,7 +66,11 @@ def _figures(report: Report) -> str:
         cells.append(_figure("Characters per token", f"{ratio:.2f}", *ratio_meaning(ratio)))
     if leak := report.get("leak"):
         cells.append(_figure("Leak", *leak_meaning(leak["share"])))
-    notes = [f"{_files(count)}: {escape(note)}" for note, count in report.get("notes", {}).items()]
+    notes = [
+        f"{_files(count)}: {escape(note)}"
+        for note, count in report.get("notes", {}).items()
+        if "secret" not in note  # they have a panel of their own
+    ]
     if notes:
         cells.append(f'<div><p class="c-note">{"<br>".join(notes)}</p></div>')
     return "".join(cells)

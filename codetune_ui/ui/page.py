@@ -147,7 +147,13 @@ def build_blocks(home: Home) -> gr.Blocks:
         current_scan = gr.Textbox(visible="hidden", elem_id="current-scan")
         current_run = gr.Textbox(visible="hidden", elem_id="current-run")
         models = [(model.label, model.id) for model in KNOWN_MODELS]
-        form = ConfigForm({"base_model": [("Demo model (embedded)", DEMO), *models]})
+        form = ConfigForm(
+            {
+                "base_model": [("Demo model (embedded)", DEMO), *models],
+                "data_column": [("content", "content")],  # a scan of a Hub dataset tells more
+                "data_config": [("", "")],
+            }
+        )
         fragment(BRAND, elem_id="brand")
         filled = demo.load(lambda: form.fill(recall(home)), None, form.blocks, **QUIET)
         with gr.Tabs(elem_id="nav", overflow_behavior="wrap") as tabs:

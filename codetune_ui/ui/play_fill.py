@@ -33,6 +33,7 @@ class Wish:
     max_tokens: int
     temperature: float
     seed: int | None
+    one_line: bool = False
 
 
 class Presses:
@@ -118,6 +119,7 @@ def _one(
         max_tokens=wish.max_tokens,
         temperature=wish.temperature,
         seed=wish.seed,
+        stop=("\n",) if wish.one_line else (),
     )
     drawn = 0.0
     written = replace(side, text="")

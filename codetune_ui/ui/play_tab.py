@@ -22,6 +22,7 @@ from codetune_ui.ui.play_fill import Presses, Wish, fill, run_choices, server_no
 from codetune_ui.ui.play_holes import EXAMPLE, MARKER, Known, draw_sample, find_hole
 
 GREEDY, SAMPLED = "Greedy", "Sampled"
+ONE_LINE, TO_THE_END = "One line", "To its end"
 AT_ONCE = 4  # browser tabs that fill at the same time; the server takes them one by one
 HEAD = (
     '<div class="ph"><h1>Playground</h1><p>One hole, two models. Put '
@@ -39,6 +40,7 @@ class Parts:
     editor: gr.Code
     run: gr.Dropdown
     mode: gr.Radio
+    length: gr.Radio
     temperature: gr.Slider
     max_tokens: gr.Slider
     known: gr.Textbox
@@ -75,7 +77,9 @@ def build(page: PageContext) -> None:
                 buttons=["copy"],
             )
         with gr.Column(scale=0, min_width=270, elem_classes="card side"):
-            mode, temperature, max_tokens = _sampling()
+            mode = _choice([GREEDY, SAMPLED], "Mode", "play-mode")
+            length = _choice([ONE_LINE, TO_THE_END], "Write", "play-length")
+            temperature, max_tokens = _sampling()
             note = fragment("", elem_id="play-note")
             free = gr.Button("Free its memory", size="sm", elem_id="b-free", visible="hidden")
             press = gr.Button("Fill the hole", variant="primary", elem_id="b-fill")
@@ -84,26 +88,29 @@ def build(page: PageContext) -> None:
     out = fragment(
         play_view.NOTHING_YET, elem_id="out", elem_classes="grow", js_on_load=attach("play")
     )
-    parts = Parts(editor, run, mode, temperature, max_tokens, known, note, free, out)
+    parts = Parts(editor, run, mode, length, temperature, max_tokens, known, note, free, out)
     _wire_fill(page, parts, press)
     _wire_choices(page, parts, another, refresh)
 
 
-def _sampling() -> tuple[gr.Radio, gr.Slider, gr.Slider]:
-    mode = gr.Radio(
-        [GREEDY, SAMPLED],
-        value=GREEDY,
-        label="Mode",
+def _choice(choices: list[str], label: str, elem_id: str) -> gr.Radio:
+    return gr.Radio(
+        choices,
+        value=choices[0],
+        label=label,
         interactive=True,
         elem_classes="segctl",
-        elem_id="play-mode",
+        elem_id=elem_id,
     )
+
+
+def _sampling() -> tuple[gr.Slider, gr.Slider]:
     slim: dict[str, Any] = {"interactive": True, "min_width": 120, "buttons": []}
     temperature = gr.Slider(
         0.05, 1.5, 0.4, step=0.05, label="Temperature", elem_id="play-temperature", **slim
     )
     max_tokens = gr.Slider(8, 512, 64, step=8, label="Max tokens", elem_id="play-tokens", **slim)
-    return mode, temperature, max_tokens
+    return temperature, max_tokens
 
 
 def _wire_fill(page: PageContext, parts: Parts, press: gr.Button) -> None:
@@ -120,10 +127,10 @@ def _wire_fill(page: PageContext, parts: Parts, press: gr.Button) -> None:
         finally:  # also when the page is closed: Gradio then closes this generator
             presses.end(session, cancel)
 
-    asked: set[Block] = {parts.editor, parts.run, parts.mode, parts.temperature, parts.max_tokens}
+    asked: set[Block] = {parts.editor, parts.run, parts.mode, parts.length, parts.known}
     press.click(
         on_fill,
-        {*asked, parts.known, *page.form.blocks},
+        {*asked, parts.temperature, parts.max_tokens, *page.form.blocks},
         parts.out,
         trigger_mode="multiple",  # a press while one is being written ends that one
         concurrency_limit=2 * AT_ONCE,
@@ -190,6 +197,7 @@ def read_wish(page: PageContext, parts: Parts, given: dict[Any, Any]) -> Wish:
         max_tokens=int(given[parts.max_tokens]),
         temperature=float(given[parts.temperature]) if sampled else 0.0,
         seed=secrets.randbits(31) if sampled else None,  # the same luck for both models
+        one_line=given[parts.length] == ONE_LINE,
     )
 
 

@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from codetune_ui.core.config import DEMO
+from codetune_ui.core.errors import CodeTuneError
 from codetune_ui.core.source import FILES
+from codetune_ui.runs.files import read_json
 from codetune_ui.runs.store import Home
 from codetune_ui.ui.context import ACTION, QUIET, PageContext, fragment, shown_errors
 from codetune_ui.ui.source_view import DEMO_KIND, FILE, FOLDER, GIT, HUB, with_another
@@ -148,8 +150,26 @@ def _wire(page: PageContext, card: SourceCard, hidden: Hidden, more: Another) ->
         show_kind, card.kind, [source, hidden.upload, hidden.table, *hub_fields], **QUIET
     )
     hidden.upload.upload(lambda path: _kept(page.home, path), hidden.upload, source, **ACTION)
+    look = gr.Button("Look at offers", elem_id="b-offers", visible="hidden")
+    look.click(
+        lambda scan_id: offered(page.home, scan_id),
+        page.current_scan,
+        [page.form.widgets[name] for name in ("data_column", "data_config")],
+        **QUIET,
+    )
     adding = [source, more.place, more.weight]
     more.add.click(add_source, adding, adding, **ACTION)
+
+
+def offered(home: Home, scan_id: str) -> list[Any]:
+    """Return updates that let one pick a column and a configuration, as the last scan saw them."""
+    try:
+        report = read_json(home.scan(scan_id).path / "report.json") or {}
+    except CodeTuneError:
+        return [gr.skip(), gr.skip()]
+    lists = [(report.get("offers") or {}).get(name) for name in ("columns", "configs")]
+    pairs = [[(name, name) for name in names or ()] for names in lists]
+    return [gr.update(choices=names) if names else gr.skip() for names in pairs]
 
 
 def show_kind(kind: str) -> tuple[Any, ...]:
@@ -159,7 +179,7 @@ def show_kind(kind: str) -> tuple[Any, ...]:
         gr.Textbox(visible=kind != DEMO_KIND, label=label, info=note, placeholder=example),
         gr.UploadButton(visible=kind == FILE),
         gr.Row(visible=kind in (FILE, HUB)),
-        *(gr.Textbox(visible=kind == HUB) for _ in HUB_FIELDS),
+        *(gr.update(visible=kind == HUB) for _ in HUB_FIELDS),
     )
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
-from codetune_ui.core.assets import DEMO_CODE
 from codetune_ui.core.config import DEMO, SETTINGS, Config
 from codetune_ui.core.errors import CodeTuneError, ConfigError, RunError
-from codetune_ui.core.source import FILES, open_sources
+from codetune_ui.core.inputs import check_source
+from codetune_ui.core.source import FILES
 from codetune_ui.core.sources import (
     HEAVIEST,
     SourceSpec,
@@ -75,11 +75,6 @@ def describe_source(home: Home, values: dict[str, Any], scan_id: str) -> str:
     if scanned and any(getattr(now, name) != getattr(scanned, name) for name in DATA_SETTINGS):
         lines.append(Check("", "Changed since the scan below: scan again."))
     return checklist(tuple(lines)) if lines else ""
-
-
-def check_source(config: Config) -> None:
-    """Raise `SourceError` for a source that is not there; one file of it is read, no network."""
-    open_sources(config, demo_code=DEMO_CODE)
 
 
 def start_scan(home: Home, config: Config) -> Run:

@@ -3,8 +3,8 @@
     python -m tests.bench.infill_gain --run amber-otter --holes 240 --kind line
 
 A hole is one line's text behind its indentation (line), or what follows a random place in it
-(rest). An answer counts when it is the hole, to the character, and the model ended it by itself:
-nothing is cut with an eye on the truth.
+(rest). `exact_match` ends every answer at its first line break, as an editor does that asks for one
+line; `ended_match` counts only what the model, besides, ended by itself, right there.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import argparse
 import json
 import random
 import threading
-import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,15 +51,30 @@ def holes_of(held_out: Path, count: int, *, kind: str = "line", seed: int = 0) -
     return found[:count]
 
 
-def score(completer: Completer, adapter: str | None, holes: list[Hole]) -> tuple[list[bool], float]:
-    """Return per hole whether it was filled exactly, and the tokens per second."""
-    exact, tokens, started = [], 0, time.perf_counter()
-    for hole in holes:
-        ask = Ask(hole.prefix, hole.suffix, max_tokens=64)
-        chunks = list(completer.complete(ask, adapter, threading.Event()))
-        tokens += chunks[-1].tokens
-        exact.append("".join(chunk.text for chunk in chunks) == hole.middle)
-    return exact, tokens / (time.perf_counter() - started)
+class Fill(NamedTuple):
+    """One answer against the truth."""
+
+    exact: bool
+    ended: bool
+
+
+def fill(completer: Completer, adapter: str | None, hole: Hole) -> Fill:
+    """Fill a hole up to the first line break."""
+    text, finish = "", ""
+    ask = Ask(hole.prefix, hole.suffix, max_tokens=64)
+    with closing(completer.complete(ask, adapter, threading.Event())) as chunks:
+        for chunk in chunks:
+            text, finish = text + chunk.text, chunk.finish
+            if "\n" in text:
+                break
+    exact = text.partition("\n")[0] == hole.middle
+    return Fill(exact, exact and finish == "stop")
+
+
+def summary(fills: list[Fill]) -> dict[str, float]:
+    """Return the shares of answers that are right."""
+    exact, ended = (sum(side) / len(fills) for side in zip(*fills, strict=True))
+    return {"exact_match": round(exact, 4), "ended_match": round(ended, 4)}
 
 
 def main() -> None:
@@ -81,9 +96,9 @@ def main() -> None:
     result: dict[str, Any] = {"run": run.name, "kind": options.kind, "holes": len(holes)}
     answers = []
     for label, adapter in (("base", None), ("adapter", run.name)):
-        exact, speed = score(completer, adapter, holes)
-        answers.append(exact)
-        result[label] = {"exact_match": sum(exact) / len(exact), "tokens_per_s": round(speed)}
+        fills = [fill(completer, adapter, hole) for hole in holes]
+        answers.append([answer.exact for answer in fills])
+        result[label] = summary(fills)
     pairs = list(zip(*answers, strict=True))
     result |= {"wins": pairs.count((False, True)), "losses": pairs.count((True, False))}
     print(json.dumps(result))

@@ -68,6 +68,8 @@ def _take_the_rest(page: Page, theme: str) -> None:
     _shoot(page, "data", theme)
     _tab(page, "FIM Preview")
     page.wait_for_selector("#fim pre.code")
+    page.get_by_role("radio", name="SPM", exact=True).check(force=True)
+    page.wait_for_selector("#fim mark")
     _shoot(page, "fim", theme)
     _fill(page)
     _shoot(page, "play", theme)
@@ -116,8 +118,14 @@ def _train(page: Page) -> None:
 
 def _fill(page: Page) -> None:
     _tab(page, "Playground")
-    page.locator("#b-hole").click()  # one of a held-out file, whose middle is known
-    page.wait_for_function("document.querySelector('#play-known textarea')?.value")
+    known = ""
+    while "(" not in known:  # a call says more about a code base than a docstring does
+        page.locator("#b-hole").click()  # one of a held-out file, whose middle is known
+        page.wait_for_function(
+            "(old) => ![old, ''].includes(document.querySelector('#play-known textarea')?.value)",
+            arg=known,
+        )
+        known = page.locator("#play-known textarea").input_value()
     page.locator("#b-fill").click()
     page.wait_for_selector("#out mark.tuned")
 

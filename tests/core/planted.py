@@ -64,8 +64,9 @@ SECRETS: dict[str, Callable[[Lot], str]] = {
     "github": lambda lot: "ghp" + "_" + lot.draw(36),
     "github fine": lambda lot: "github" + "_pat_" + lot.draw(22) + "_" + lot.draw(59),
     "gitlab": lambda lot: "glp" + "at-" + lot.draw(20, URL64),
-    "slack bot": lambda lot: f"xo{'xb'}-{lot.draw(12, '123456789')}-{lot.draw(13, '123456789')}-"
-    + lot.draw(24),
+    "slack bot": lambda lot: (
+        f"xo{'xb'}-{lot.draw(12, '123456789')}-{lot.draw(13, '123456789')}-" + lot.draw(24)
+    ),
     "slack hook": lambda lot: f"T{lot.draw(10, BASE32)}/B{lot.draw(10, BASE32)}/{lot.draw(24)}",
     "google": lambda lot: "AI" + "za" + lot.draw(35, URL64),
     "google oauth": lambda lot: "GOC" + "SPX-" + lot.draw(28, URL64),
@@ -103,7 +104,10 @@ FRAMES: dict[str, list[tuple[str, str]]] = {  # kind -> (file ending, code); oth
     ],
     "slack hook": [("js", 'post("https://hooks.slack.com/services/{}", body);')],
     "private key": [
-        ("py", 'KEY = """-----BEGIN RSA ' + 'PRIVATE KEY-----\n{}\n-----END RSA PRIVATE KEY-----"""'),
+        (
+            "py",
+            'KEY = """-----BEGIN RSA ' + 'PRIVATE KEY-----\n{}\n-----END RSA PRIVATE KEY-----"""',
+        ),
         ("go", "var key = `-----BEGIN EC " + "PRIVATE KEY-----\n{}\n-----END EC PRIVATE KEY-----`"),
     ],
     "azure account": [

@@ -2,8 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from codetune_ui.core.clean import decode, reason_by_name, reason_by_text
+from codetune_ui.core.clean import (
+    STANDS,
+    NameRules,
+    TextRules,
+    decode,
+    reason_by_name,
+    reason_by_text,
+)
 from codetune_ui.core.document import Document, DropReason
+from codetune_ui.core.errors import ConfigError
 
 
 def reason(text: str) -> DropReason | None:
@@ -70,3 +78,73 @@ def test_the_text_decides(text: str, expected: DropReason | None) -> None:
 )
 def test_bytes_become_text_or_a_reason(data: bytes, expected: str) -> None:
     assert decode(data) == expected
+
+
+def test_a_forced_file_passes_every_rule_by_name() -> None:
+    rules = NameRules("*.py", "gen/", "gen/wanted.ts, node_modules/mine/, .env.py")
+    assert rules.forces_some
+    for path in ("gen/wanted.ts", "node_modules/mine/a.js", ".env.py"):
+        assert rules.forces(path)
+        assert rules.reason(path) is None
+        assert rules.most_bytes(path) == 10_000_000
+    assert not rules.forces("gen/other.ts")
+    assert rules.reason("gen/other.py") == DropReason.EXCLUDED
+    assert rules.most_bytes("gen/other.py") == 1_000_000
+    assert not NameRules("", "").forces_some
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1, 2, 3, 4\n" * 20, None),
+        ("a" * 1001 + "\nshort\n", None),
+        ("/* @generated */\nlet a = b;\n", None),
+        (" \n", DropReason.EMPTY),
+        ("a = b\n" * 1_700_000, DropReason.TOO_LARGE),
+    ],
+)
+def test_a_forced_file_passes_every_rule_but_those_that_stand(
+    text: str, expected: DropReason | None
+) -> None:
+    document = Document(text, "a.go", "Go", "a.go")
+    assert TextRules("Python", "MIT").reason(document, forced=True) == (expected, "")
+    assert expected is None or expected in STANDS
+
+
+def test_another_language_than_the_chosen_ones_is_named() -> None:
+    rules = TextRules("python, c++", "")
+    assert rules.reason(Document("a = b\n", "a.py", "Python", ""), forced=False) == (None, "")
+    assert rules.reason(Document("let a;\n", "a.ts", "TypeScript", ""), forced=False) == (
+        DropReason.LANGUAGE,
+        "TypeScript",
+    )
+
+
+def test_an_unknown_language_brings_the_nearest() -> None:
+    with pytest.raises(ConfigError, match=r"no language 'pyton'.*Python") as caught:
+        TextRules("Pyton", "")
+    assert caught.value.field == "languages"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("# SPDX-License-Identifier: GPL-3.0-only\na = b\n", (DropReason.LICENCE, "GPL-3.0-only")),
+        ("# SPDX-License-Identifier: MIT\na = b\n", (None, "")),
+        ("a = b\n", (None, "")),
+    ],
+)
+def test_a_licence_is_asked_only_of_files_that_declare_one(
+    text: str, expected: tuple[DropReason | None, str]
+) -> None:
+    document = Document(text, "a.py", "Python", "")
+    assert TextRules("", "MIT, Apache-2.0").reason(document, forced=False) == expected
+    assert TextRules("", "").reason(document, forced=False) == (None, "")
+
+
+def test_code_named_after_secrets_is_code() -> None:
+    assert [reason_by_name(name) for name in ("secrets.py", "credentials.go", "secret.tf")] == [
+        None,
+        None,
+        None,
+    ]

@@ -8,8 +8,10 @@ from codetune_ui.core.neighbours import MOST, Repository
 
 def repository(texts: dict[str, str], group: str = "") -> Repository:
     return Repository(
-        Document(text=text, path=path, language="", group=group or path.split("/")[0])
-        for path, text in texts.items()
+        [
+            Document(text=text, path=path, language="", group=group or path.split("/")[0])
+            for path, text in texts.items()
+        ]
     )
 
 

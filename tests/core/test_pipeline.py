@@ -5,18 +5,20 @@ import json
 import tempfile
 import zipfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codetune_ui.core.config import Config
-from codetune_ui.core.document import Document, Dropped
-from codetune_ui.core.errors import SourceError
+from codetune_ui.core.document import Document, Dropped, DropReason
+from codetune_ui.core.errors import ConfigError, SourceError
 from codetune_ui.core.pipeline import collect
-from codetune_ui.core.tally import ScanReport
 from codetune_ui.core.source import read_source
-from codetune_ui.core.split import split_documents
+from codetune_ui.core.tally import ScanReport
+from tests.core.planted import planted
 
 NAMES = st.sampled_from(
     [
@@ -126,33 +128,92 @@ def test_reading_ends_after_the_most_documents() -> None:
     assert [item.path for item in kept] == ["1.py", "2.py", "3.py"]
 
 
-def test_the_report_has_every_field_of_a_scan() -> None:
-    report = ScanReport()
-    documents: list[Document] = [
-        Document("value = 1\n" * 20, f"{n}.py", "Python", f"{n}.py", "line ends were CRLF")
-        for n in range(4)
+LONG = "".join(f"def value_{n}(count):\n    return count + {n}\n\n\n" for n in range(30))
+
+
+def document(path: str, text: str, language: str = "Python") -> Document:
+    return Document(text, path, language, path)
+
+
+def test_a_near_copy_names_the_first_path_and_how_alike() -> None:
+    found = [document("a.py", LONG), document("b.py", LONG + "print(value_3(1))\n")]
+    assert list(collect(found, Config()))[1] == Dropped(
+        "b.py", DropReason.NEAR_DUPLICATE, "Python", "of a.py, 98 % alike"
+    )
+
+
+def test_near_copies_stay_where_the_rule_is_off() -> None:
+    found = [document("a.py", LONG), document("b.py", LONG + "print(value_3(1))\n")]
+    assert list(collect(found, Config(near_duplicates=1.0))) == found
+
+
+def test_a_forced_copy_stays_and_a_copy_of_it_is_told_by_the_first() -> None:
+    found = [document(path, LONG) for path in ("a.py", "b.py", "c.py")]
+    out = list(collect(found, Config(force_in="b.py")))
+    assert out[:2] == found[:2]
+    assert out[2] == Dropped("c.py", DropReason.DUPLICATE, "Python", "of a.py")
+
+
+def test_a_forced_file_still_loses_its_secrets() -> None:
+    plant = next(planted(1))
+    out = list(collect([document("a.py", plant.text)], Config(force_in="*")))
+    assert isinstance(out[0], Document)
+    assert plant.secret not in out[0].text
+    assert [finding.rule for finding in out[0].findings] == ["aws key id"]
+
+
+def test_two_files_that_differ_by_a_secret_only_are_copies() -> None:
+    plants = [plant.text for plant in planted(5) if plant.kind == "aws id"][::4]
+    out = list(collect([document("a.py", plants[0]), document("b.py", plants[1])], Config()))
+    assert isinstance(out[1], Dropped)
+    assert (out[1].detail, len(out[1].findings)) == ("of a.py", 1)
+
+
+def test_what_was_read_before_a_source_failed_comes_out_first() -> None:
+    def torn() -> Iterator[Document | Dropped]:
+        yield document("a.py", "a = b\n")
+        yield Dropped("b.md", DropReason.NOT_CODE)
+        raise SourceError("The line was cut.")
+
+    way = collect(torn(), Config())
+    assert [next(way).path, next(way).path] == ["a.py", "b.md"]
+    with pytest.raises(SourceError, match="cut"):
+        next(way)
+
+
+def test_a_language_that_nobody_knows_is_refused_before_anything_is_read() -> None:
+    with pytest.raises(ConfigError, match="no language"):
+        collect(iter(()), Config(languages="Pyhton"))
+
+
+def test_the_order_is_that_of_the_source_over_many_batches() -> None:
+    found = [
+        Dropped(f"{n:04}", DropReason.NOT_CODE)
+        if n % 7 == 0
+        else document(f"{n:04}", f"value_{n} = call_{n}(other_{n})\n")
+        for n in range(1500)
     ]
-    for document in documents:
-        report.add(document)
-    report.add(Dropped("x.md", "not code"))
-    report.set_tokens({f"{n}.py": 80 for n in range(4)})
-    report.set_split(*split_documents(documents, Config()))
-    found = report.to_dict()
-    files = found.pop("files")
-    assert found == {
-        "found": 5,
-        "kept": 4,
-        "dropped": {"not code": 1},
-        "languages": {"Python": 800},
-        "notes": {"line ends were CRLF": 4},
-        "characters": 800,
-        "tokens": 320,
-        "chars_per_token": 2.5,
-        "train": 3,
-        "held_out": 1,
-        "train_tokens": 240,
-        "held_out_tokens": 80,
-        "secrets": [],
-    }
-    assert sorted(line["split"] for line in files[:4]) == ["train", "train", "train", "val"]
-    assert files[4] == {"path": "x.md", "language": "", "reason": "not code", "detail": ""}
+    assert [item.path for item in collect(found, Config())] == [item.path for item in found]
+
+
+def test_no_more_is_read_than_the_first_files_need() -> None:
+    read = 0
+
+    def endless() -> Iterator[Document]:
+        nonlocal read
+        while True:
+            read += 1
+            yield document(f"{read}.py", f"a = b{read}\n")
+
+    next(collect(endless(), Config()))
+    assert read <= 200
+
+
+def test_files_are_told_of_as_they_are_read_and_cleaned() -> None:
+    told: list[Document | Dropped] = []
+    found = [document("a.py", "a = b\n"), document("a.py", "a = b\n"), document("b.py", " ")]
+    out = list(collect(found, Config(), told.append))
+    assert told[0] == out[0] == found[0]
+    assert isinstance(told[1], Document)  # that it is a copy is known later
+    assert told[2] == out[2] == Dropped("b.py", DropReason.EMPTY, "Python")
+    assert [item.path for item in told] == ["a.py", "a.py (2)", "b.py"]

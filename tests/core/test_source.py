@@ -87,7 +87,7 @@ def test_utf16_with_its_mark_is_read(tree: Path) -> None:
 
 
 def test_keys_are_dropped_by_their_names_unopened(tree: Path) -> None:
-    for name in (".env", ".env.local", "server.pem", "id_rsa", ".netrc", "secrets.py"):
+    for name in (".env", ".env.local", "server.pem", "id_rsa", ".netrc", "secrets.json"):
         (tree / name).write_text(CODE)
     assert set(reasons(read(tree)).values()) == {"keys or credentials by name"}
 

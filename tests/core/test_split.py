@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -107,3 +109,39 @@ def test_both_sides_are_never_empty(sizes: dict[str, int]) -> None:
     assert train
     assert val
     assert len(train) + len(val) == len(documents)
+
+
+def test_by_time_the_side_follows_from_the_day_alone() -> None:
+    day = 1767225600.0  # 2026-01-01
+    documents = [replace(d, changed=day + n - 3) for n, d in enumerate(many(1, 6))]
+    config = Config(held_out_after="2026-01-01")
+    train, val = split_documents(documents, config)
+    assert (len(train), len(val)) == (3, 3)
+    split = choose_split(documents, config)
+    later = replace(document("new/x.py"), changed=day + 99)
+    assert split.holds_out(later)
+    assert not split.holds_out(replace(later, changed=day - 1))
+
+
+@pytest.mark.parametrize(("files", "characters"), [(0, 0), (1, 5000), (2, 60)])
+def test_too_little_code_is_refused_with_the_smallest_amount_that_works(
+    files: int, characters: int
+) -> None:
+    text = "x" * (characters // max(1, files))
+    documents = [Document(text, f"{n}.py", "Python", f"{n}.py") for n in range(files)]
+    with pytest.raises(SourceError, match="too little code") as caught:
+        split_documents(documents, Config())
+    assert caught.value.hint == "Give at least 2 files that differ, and 100 characters."
+
+
+def test_the_smallest_amount_that_is_named_works() -> None:
+    documents = [Document("x" * 50, f"{n}.py", "Python", f"{n}.py") for n in range(2)]
+    train, val = split_documents(documents, Config())
+    assert (len(train), len(val)) == (1, 1)
+
+
+def test_sources_of_one_layout_are_not_split_together() -> None:
+    names = [f"{source}/src/{n}.py" for source in ("one", "two") for n in range(40)]
+    documents = [Document(LINE * 40, name, "Python", f"{name[:3]}/src") for name in names]
+    split = choose_split(documents, Config())
+    assert not {split.key(d) for d in documents[:40]} & {split.key(d) for d in documents[40:]}

@@ -11,7 +11,7 @@ import pytest
 from codetune_ui.core.config import Config
 from codetune_ui.core.errors import ModelError, SourceError
 from codetune_ui.core.source import Document
-from codetune_ui.engine.hub import hub_documents, parse_source, resolve_model
+from codetune_ui.engine.hub import hub_documents, hub_offers, parse_source, resolve_model
 
 
 def model(name: str | Path, **changes: Any) -> Config:
@@ -105,3 +105,70 @@ def test_an_empty_dataset_is_refused() -> None:
 def test_offline_a_hub_dataset_is_refused() -> None:
     with pytest.raises(SourceError, match="the Hub cannot be reached"):
         next(hub_documents(Config(source="hub:nobody/nothing")))
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Return what a Hub of one dataset was asked; it has two configurations of two splits."""
+    import datasets
+
+    asked: dict[str, Any] = {}
+
+    def load(
+        name: str, config: str | None, *, data_dir: str | None, split: str, streaming: bool
+    ) -> Any:
+        assert streaming
+        asked.update(name=name, config=config, data_dir=data_dir, split=split)
+        if split not in ("train", "test"):
+            raise ValueError(f'Unknown split "{split}".')
+        if config not in ("python", "java"):
+            raise ValueError("Config name is missing.")
+        rows = [{"content": "x = 1\n", "path": "a.py", "repo": "r"}]
+        return datasets.IterableDataset.from_generator(lambda: iter(rows))
+
+    monkeypatch.setattr("codetune_ui.engine.hub._reach", lambda _name: None)
+    monkeypatch.setattr(datasets, "load_dataset", load)
+    monkeypatch.setattr(datasets, "get_dataset_config_names", lambda _name: ["python", "java"])
+    monkeypatch.setattr(
+        datasets, "get_dataset_split_names", lambda _name, _config: ["train", "test"]
+    )
+    return asked
+
+
+def test_a_dataset_offers_its_configurations_splits_and_columns(hub: dict[str, Any]) -> None:
+    assert hub_offers("a/b") == {
+        "configs": ["python", "java"],
+        "splits": ["train", "test"],
+        "columns": ["content", "path", "repo"],
+    }
+    assert hub["config"] == "python"
+    hub_offers("a/b", data_config="java", split="test", data_dir="data")
+    assert hub == {"name": "a/b", "config": "java", "data_dir": "data", "split": "test"}
+
+
+def test_the_configuration_reaches_the_dataset(hub: dict[str, Any]) -> None:
+    [document] = hub_documents(Config(source="hub:a/b@test", data_config="java", data_dir="d"))
+    assert document.path == "r/a.py"
+    assert hub == {"name": "a/b", "config": "java", "data_dir": "d", "split": "test"}
+
+
+@pytest.mark.parametrize("data_config", ["", "rust"])
+def test_a_wrong_configuration_is_told_with_those_there_are(
+    hub: dict[str, Any], data_config: str
+) -> None:
+    with pytest.raises(SourceError, match="cannot be opened") as caught:
+        hub_documents(Config(source="hub:a/b", data_config=data_config))
+    assert caught.value.hint == "Set 'Configuration on the Hub' to one of: python, java."
+    assert hub["name"] == "a/b"
+
+
+def test_a_wrong_split_is_told_with_those_there_are(hub: dict[str, Any]) -> None:
+    with pytest.raises(SourceError, match="cannot be opened") as caught:
+        hub_documents(Config(source="hub:a/b@valid", data_config="java"))
+    assert caught.value.hint == "Its splits are: train, test. Write hub:OWNER/NAME@SPLIT."
+    assert hub["split"] == "train"  # asked last, for the columns
+
+
+def test_offline_there_is_nothing_to_offer() -> None:
+    with pytest.raises(SourceError, match="the Hub cannot be reached"):
+        hub_offers("nobody/nothing")

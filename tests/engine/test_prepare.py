@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +13,9 @@ from codetune_ui.core.config import Config
 from codetune_ui.core.errors import SourceError
 from codetune_ui.core.pack import from_words
 from codetune_ui.core.source import Document
-from codetune_ui.engine import prepare
+from codetune_ui.engine import prepare, reading
 from codetune_ui.engine.prepare import Preparation, val_rows_wanted
+from codetune_ui.engine.reading import read_documents
 from codetune_ui.runs.store import Home, Run
 from tests.tiny import STARCODER_TOKENS, build_tokenizer
 
@@ -147,3 +149,45 @@ def test_held_out_rows_are_few_where_evaluations_are_frequent() -> None:
     assert val_rows_wanted(Config(eval_every=25, global_batch_rows=4, micro_batch_rows=4)) == 25
     assert val_rows_wanted(Config(eval_every=100, global_batch_rows=16)) == 256
     assert val_rows_wanted(Config(eval_every=1, global_batch_rows=4, micro_batch_rows=4)) == 16
+
+
+def test_a_weight_of_one_gives_the_rows_of_a_source_without_one(
+    model: Path, code_folder: Path
+) -> None:
+    plain, weighted = make(model, code_folder, "plain"), make(model, f"{code_folder} *1", "one")
+    Preparation(plain, model).write()
+    Preparation(weighted, model).write()
+    assert np.array_equal(words(plain), words(weighted))
+
+
+def test_a_source_of_weight_two_is_shown_twice_with_other_holes(
+    model: Path, code_folder: Path
+) -> None:
+    single, double = make(model, code_folder, "single"), make(model, f"{code_folder} *2", "double")
+    Preparation(single, model).write()
+    Preparation(double, model).write()
+    counts = [
+        json.loads((run.dataset_dir / "manifest.json").read_text())["val_documents"]
+        for run in (single, double)
+    ]
+    assert counts[0] == counts[1]  # what is held out is not repeated
+    assert np.array_equal(words(single, "val"), words(double, "val"))
+    assert not np.array_equal(words(single), words(double))
+
+
+def test_two_sources_are_read_with_a_hub_dataset_cut_short(
+    code_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rows(_config: Config, *, rules: Any) -> Iterator[Document]:
+        assert not rules.forces("a.py")
+        for number in itertools.count():
+            text = "".join(f"value_{number}_{k} = {number * k}\n" for k in range(40))
+            yield Document(text, f"r{number}/a.py", "Python", f"r{number}")
+
+    monkeypatch.setattr("codetune_ui.engine.hub.hub_documents", rows)
+    monkeypatch.setattr(reading, "HUB_ROWS_AMONG_SEVERAL", 5)
+    found = list(read_documents(Config(source=f"hub:own/data *0.5; {code_folder}")))
+    paths = [item.path for item in found]
+    assert paths[:2] == ["data/r0/a.py", "data/r1/a.py"]
+    assert sum(path.startswith("data/") for path in paths) == 5
+    assert len(paths) == 29

@@ -53,6 +53,17 @@ def test_a_scan_under_way_grows_and_leaves_the_old_result(there: Home) -> None:
     assert (view.rows or "").index("19.py") < (view.rows or "").index("18.py")
 
 
+def test_files_that_are_read_are_shown_before_they_are_decided_upon(there: Home) -> None:
+    scan = scanned(there, "running", phase="Reading")
+    with EventWriter(scan.events_path) as events:
+        events.write("scan", found=0, kept=0, dropped=0, characters=0, read=120)
+    (scan.path / "files.jsonl").write_text('{"path": "a.py", "language": "", "reason": null}\n')
+    with hold(scan.lock_path):
+        view = corpus.look(there, scan.name)
+    assert view.line == "Reading · 120 files read"
+    assert "a.py" in (view.rows or "")
+
+
 def test_a_scan_before_its_first_count_is_starting(there: Home) -> None:
     scan = there.create_scan(preset("demo"))
     view = corpus.look(there, scan.name)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from codetune_ui.ui.data_panels import by_language, lengths, panels, secrets, steps
+from typing import Any
+
+from codetune_ui.ui.data_panels import by_language, leaks, lengths, offers, panels, secrets, steps
 
 FINDING = {"path": "src/<a>.py", "line": 12, "rule": "aws-key", "masked": "AKIA… (20)"}
 
@@ -35,7 +37,7 @@ def test_each_language_has_its_own_fit() -> None:
 
 
 def test_lengths_are_said_against_the_row() -> None:
-    bars = [
+    bars: list[dict[str, Any]] = [
         {"rows": 0.5, "up_to": 512, "files": 3},
         {"rows": 1, "up_to": 1024, "files": 0},
         {"rows": None, "up_to": None, "files": 1},
@@ -50,3 +52,15 @@ def test_steps_end_with_what_is_left() -> None:
     html = steps([{"step": "found", "files": 9}, {"step": "content", "files": 7}])
     assert "<td>found</td><td>9</td>" in html
     assert "<td>after content</td><td>7</td>" in html
+
+
+def test_a_leak_names_both_files() -> None:
+    html = leaks([{"held_out": "<v>.py", "train": "t.py", "lines": 12}])
+    assert "<td>&lt;v&gt;.py</td><td>t.py</td><td>12 lines</td>" in html
+
+
+def test_what_a_dataset_offers_is_listed_as_far_as_it_is_known() -> None:
+    html = offers({"configs": [], "splits": ["train", "test"], "columns": ["content"]})
+    assert "Configurations" not in html
+    assert "train, test" in html
+    assert offers({}) == ""

@@ -78,11 +78,11 @@ def test_what_is_not_named_stays_as_it_is(form: ConfigForm) -> None:
 def test_a_preset_is_known_again_until_something_changes() -> None:
     values = {name: getattr(preset("demo"), name) for name in SETTINGS}
     assert preset_of(values) == "demo"
-    assert preset_of({**values, "max_steps": 201}) == ""
+    assert preset_of({**values, "max_steps": 161}) == ""
 
 
 def test_the_form_begins_with_the_demo_preset(home: Path) -> None:
-    assert recall(Home(home))["max_steps"] == 200
+    assert recall(Home(home))["max_steps"] == 160
 
 
 def test_the_last_settings_are_kept(home: Path) -> None:
@@ -92,4 +92,4 @@ def test_the_last_settings_are_kept(home: Path) -> None:
 
 def test_kept_settings_that_no_longer_fit_are_left(home: Path) -> None:
     (home / "form.json").write_text('{"no_such_setting": 1}', encoding="utf-8")
-    assert recall(Home(home))["max_steps"] == 200
+    assert recall(Home(home))["max_steps"] == 160

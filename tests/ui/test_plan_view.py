@@ -51,7 +51,7 @@ def test_with_a_scan_it_can_start(there: Home) -> None:
     scan = scanned(there, preset("demo"))
     found = outlook(there, preset("demo"), scan.name)
     assert (found.label, found.ready) == ("Start training", True)
-    assert found.plan.epochs == 200 * 512 / 16_384
+    assert found.plan.epochs == 160 * 512 / 16_384
     html = render(found)
     assert "demo code: 19 files to train on, 5 held out." in html
     assert "StarCoder&#x27;s tokens" in html
@@ -85,7 +85,7 @@ def test_who_holds_the_machine_is_named(there: Home) -> None:
 def test_the_speed_of_an_earlier_run_gives_the_time(there: Home) -> None:
     run = there.create_run(preset("demo"))
     replace_json(run.result_path, {"tokens_per_second": 1024.0})
-    assert outlook(there, preset("demo"), "").plan.seconds == 200 * 512 / 1024
+    assert outlook(there, preset("demo"), "").plan.seconds == 160 * 512 / 1024
 
 
 def test_a_known_model_has_a_shape_without_the_network() -> None:

@@ -5,6 +5,7 @@ import random
 import re
 import threading
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,12 @@ def test_base_and_adapter_are_asked_the_same_one_after_the_other(
     assert text_of(views[-1]).count("one!") == 2
     assert text_of(views[0]).count("waiting") == 2
     assert len(views) == 7
+
+
+def test_one_line_is_asked_to_stop_at_its_break(home: Path, writer: Writer) -> None:
+    list(fill(Home(home), replace(wish(), one_line=True), threading.Event()))
+    list(fill(Home(home), wish(), threading.Event()))
+    assert [asked["stop"] for asked in writer.asked] == [("\n",), ()]
 
 
 def test_a_cancel_leaves_the_connection(home: Path, writer: Writer) -> None:

@@ -1,9 +1,21 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import gradio as gr
 import pytest
 
-from codetune_ui.ui.source_card import FIRST_VALUE, KINDS, PLACES, add_source, show_kind
+from codetune_ui.core.presets import preset
+from codetune_ui.runs.files import replace_json
+from codetune_ui.runs.store import Home
+from codetune_ui.ui.source_card import (
+    FIRST_VALUE,
+    KINDS,
+    PLACES,
+    add_source,
+    offered,
+    show_kind,
+)
 
 
 @pytest.mark.parametrize(
@@ -17,7 +29,8 @@ from codetune_ui.ui.source_card import FIRST_VALUE, KINDS, PLACES, add_source, s
     ],
 )
 def test_each_kind_of_source_asks_for_what_it_needs(kind: str, seen: list[bool]) -> None:
-    assert [update.visible for update in show_kind(kind)] == seen
+    found = [u["visible"] if isinstance(u, dict) else u.visible for u in show_kind(kind)]
+    assert found == seen
 
 
 def test_every_kind_has_a_first_value_and_words() -> None:
@@ -38,3 +51,16 @@ def test_another_source_is_added_with_its_weight() -> None:
 def test_a_source_without_a_name_or_a_weight_is_refused(place: str, weight: float) -> None:
     with pytest.raises(gr.Error):
         add_source("/work/app", place, weight)
+
+
+def test_what_a_scan_saw_on_the_hub_can_be_picked(home: Path) -> None:
+    scan = Home(home).create_scan(preset("demo"))
+    offers = {"configs": [], "splits": ["train"], "columns": ["content", "path"]}
+    replace_json(scan.path / "report.json", {"offers": offers})
+    column, config = offered(Home(home), scan.name)
+    assert column["choices"] == [("content", "content"), ("path", "path")]
+    assert config == gr.skip()
+
+
+def test_without_a_scan_there_is_nothing_to_pick(home: Path) -> None:
+    assert offered(Home(home), "") == [gr.skip(), gr.skip()]

@@ -11,7 +11,12 @@ from codetune_ui.core.presets import preset
 from codetune_ui.runs.lock import hold
 from codetune_ui.runs.state import Status
 from codetune_ui.runs.store import Home
-from codetune_ui.ui.source_view import check_source, describe_source, start_scan
+from codetune_ui.ui.source_view import (
+    describe_source,
+    source_kind,
+    start_scan,
+    with_another,
+)
 
 
 @pytest.fixture
@@ -50,10 +55,6 @@ def test_settings_changed_since_the_scan_ask_for_another(there: Home, code_folde
     assert "scan again" in changed
 
 
-def test_a_hub_dataset_is_not_asked_for() -> None:
-    check_source(preset("demo", source="hub:nobody/nothing"))
-
-
 def test_a_second_scan_waits_for_the_first(there: Home) -> None:
     scan = there.create_scan(preset("demo"))
     scan.write_status(Status.begin("scan").replace(state="running"))
@@ -65,3 +66,12 @@ def test_a_scan_of_nothing_is_refused_before_a_worker_starts(there: Home) -> Non
     with pytest.raises(SourceError):
         start_scan(there, preset("demo", source="/no/such/place"))
     assert there.latest_scan() is None
+
+
+def test_one_more_source_joins_those_there() -> None:
+    assert with_another("/a; /b *2", "git@host:c/d", 0.5) == "/a; /b *2; git@host:c/d *0.5"
+
+
+def test_several_sources_are_known_by_their_first() -> None:
+    assert source_kind("hub:a/b *2; /x") == "hub"
+    assert source_kind("/x *nonsense; /y") == "folder"

@@ -1,0 +1,111 @@
+"""Documents on disk: texts are put away as they are read, and read back one by one when needed.
+
+In memory stays an `Entry` a document (some 250 bytes, a third of them its path), so that ten
+gigabytes of code need no more of it than their names. The file has no name, or loses it when it is
+closed: a process that is killed leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import struct
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import overload
+
+from codetune_ui.core.document import Document, Finding
+
+LENGTHS = struct.Struct("<QQ")  # bytes of what is said of a document, bytes of its text
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the split, the weights and the order of an epoch need of a document; not its text.
+
+    `size` is in characters, `place` the byte in the shelf's file where the document begins.
+    """
+
+    path: str
+    group: str
+    size: int
+    changed: float
+    weight: float
+    place: int
+
+
+class Shelf:
+    """A scratch file of documents, in a folder that is private to its owner; use as a context."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = tempfile.TemporaryFile(dir=folder, prefix=".texts-")  # noqa: SIM115
+        self._end = 0
+        self._groups: dict[str, str] = {}
+
+    def __enter__(self) -> Shelf:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):  # a full disk: what is not written yet nobody needs now
+            self._file.close()
+
+    def append(self, document: Document) -> Entry:
+        """Put a document at the end; return what is needed to find it."""
+        about, text = _about(document), document.text.encode("utf-8", "surrogatepass")
+        place = self._end
+        self._file.seek(place)
+        self._file.write(LENGTHS.pack(len(about), len(text)) + about)
+        self._file.write(text)
+        self._end += LENGTHS.size + len(about) + len(text)
+        group = self._groups.setdefault(document.group, document.group)  # one string for all of it
+        size = len(document.text)
+        return Entry(document.path, group, size, document.changed, document.weight, place)
+
+    def read(self, entry: Entry) -> Document:
+        """Return a document as it was put here, under its entry's path."""
+        self._file.seek(entry.place)
+        about_size, text_size = LENGTHS.unpack(self._file.read(LENGTHS.size))
+        about = json.loads(self._file.read(about_size))
+        text = self._file.read(text_size).decode("utf-8", "surrogatepass")
+        findings = tuple(Finding(**finding) for finding in about.pop("findings"))
+        names = {"path": entry.path, "group": entry.group}
+        return Document(**about | names | {"text": text, "findings": findings})
+
+    def view(self, entries: Sequence[Entry]) -> View:
+        """Return some of the documents, in this order; each is read when it is asked for."""
+        return View(self, entries)
+
+    def put(self, documents: Iterable[Document]) -> list[Entry]:
+        """Put many documents here, one at a time."""
+        return [self.append(document) for document in documents]
+
+
+class View(Sequence[Document]):
+    """Documents of a shelf as a sequence; none of them stays in memory."""
+
+    def __init__(self, shelf: Shelf, entries: Sequence[Entry]) -> None:
+        self._shelf, self.entries = shelf, entries
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    @overload
+    def __getitem__(self, index: int) -> Document: ...
+    @overload
+    def __getitem__(self, index: slice) -> View: ...
+    def __getitem__(self, index: int | slice) -> Document | View:
+        if isinstance(index, slice):
+            return View(self._shelf, self.entries[index])
+        return self._shelf.read(self.entries[index])
+
+
+ELSEWHERE = ("text", "path", "group", "findings")
+SAID = [field.name for field in fields(Document) if field.name not in ELSEWHERE]
+
+
+def _about(document: Document) -> bytes:
+    said = {name: getattr(document, name) for name in SAID}
+    said["findings"] = [asdict(finding) for finding in document.findings]
+    return json.dumps(said).encode("ascii")
