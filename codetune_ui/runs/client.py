@@ -18,6 +18,7 @@ import psutil
 from codetune_ui.core.completion import BASE, Chunk, Finish, Timings
 from codetune_ui.core.config import Config
 from codetune_ui.core.errors import CodeTuneError, MachineError, ModelError
+from codetune_ui.core.neighbours import Neighbour
 from codetune_ui.runs.files import read_json
 from codetune_ui.runs.lock import is_held
 from codetune_ui.runs.process import spawn
@@ -85,6 +86,8 @@ class CompletionClient:
         temperature: float = 0.0,
         seed: int | None = None,
         stop: Sequence[str] = (),
+        path: str = "",
+        extra: Sequence[Neighbour] = (),
     ) -> Generator[Chunk, None, None]:
         """Yield the text between prefix and suffix as it is written; closing cancels it.
 
@@ -98,6 +101,8 @@ class CompletionClient:
             "temperature": temperature,
             "seed": seed,
             "stop": list(stop),
+            "path": path,
+            "input_extra": [{"filename": file.path, "text": file.text} for file in extra],
             "stream": True,
         }
         try:

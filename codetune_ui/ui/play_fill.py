@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from codetune_ui.core.completion import BASE, adapter_model
 from codetune_ui.core.config import Config
 from codetune_ui.core.errors import CodeTuneError
+from codetune_ui.core.neighbours import Neighbour
 from codetune_ui.runs.client import CompletionClient, ensure_server, server_state
 from codetune_ui.runs.store import Home, Run
 from codetune_ui.ui import play_view, words
@@ -34,6 +35,9 @@ class Wish:
     temperature: float
     seed: int | None
     one_line: bool = False
+    path: str = ""
+    """Where the code lies, for a run that was trained to read it."""
+    extra: tuple[Neighbour, ...] = ()
 
 
 class Presses:
@@ -120,6 +124,8 @@ def _one(
         temperature=wish.temperature,
         seed=wish.seed,
         stop=("\n",) if wish.one_line else (),
+        path=wish.path,
+        extra=wish.extra,
     )
     drawn = 0.0
     written = replace(side, text="")

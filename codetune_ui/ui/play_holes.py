@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from codetune_ui.core.document import Document
 from codetune_ui.core.errors import CodeTuneError, SourceError
+from codetune_ui.core.neighbours import Neighbour, Repository
 from codetune_ui.runs.store import Home, Run
 
 MARKER = "<FILL>"
@@ -129,6 +131,16 @@ def draw_sample(home: Home, run_name: str, scan_id: str, rng: random.Random) -> 
     raise SourceError(
         "No held-out code is here yet.", "Scan your code on Model & Data, or train a run."
     )
+
+
+def neighbours_of(home: Home, run_name: str, path: str) -> tuple[Neighbour, ...]:
+    """Return the held-out files a held-out one is read with, for a run that was trained so."""
+    run = home.run(run_name)
+    if not path or run.config().repo_context != "neighbours":
+        return ()
+    rows = list(_rows(run.dataset_dir / "held_out.jsonl"))
+    files = [Document(row["text"], row["path"], row["language"], "") for row in rows]
+    return Repository(files).neighbours(path)
 
 
 def _held_out(home: Home, run_name: str, scan_id: str) -> Iterator[dict[str, str]]:

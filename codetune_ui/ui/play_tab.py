@@ -19,7 +19,7 @@ from codetune_ui.ui import play_view
 from codetune_ui.ui.code_view import escape
 from codetune_ui.ui.context import ACTION, QUIET, PageContext, attach, fragment, shown_errors
 from codetune_ui.ui.play_fill import Presses, Wish, fill, run_choices, server_note
-from codetune_ui.ui.play_holes import EXAMPLE, MARKER, Known, draw_sample, find_hole
+from codetune_ui.ui.play_holes import EXAMPLE, MARKER, Known, draw_sample, find_hole, neighbours_of
 
 GREEDY, SAMPLED = "Greedy", "Sampled"
 ONE_LINE, TO_THE_END = "One line", "To its end"
@@ -189,15 +189,19 @@ def read_wish(page: PageContext, parts: Parts, given: dict[Any, Any]) -> Wish:
     text = given[parts.editor] or ""
     run = given[parts.run] or ""
     sampled = given[parts.mode] == SAMPLED
+    known = Known.read(given[parts.known] or "", text)
+    config = base_of(page, given, run)
     return Wish(
         hole=find_hole(text),
-        known=Known.read(given[parts.known] or "", text),
-        config=base_of(page, given, run),
+        known=known,
+        config=config,
         run=run,
         max_tokens=int(given[parts.max_tokens]),
         temperature=float(given[parts.temperature]) if sampled else 0.0,
         seed=secrets.randbits(31) if sampled else None,  # the same luck for both models
         one_line=given[parts.length] == ONE_LINE,
+        path=known.path if run and config.repo_context != "none" else "",
+        extra=neighbours_of(page.home, run, known.path) if run else (),
     )
 
 

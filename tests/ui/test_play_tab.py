@@ -15,6 +15,7 @@ import pytest
 from codetune_ui.core.completion import Chunk, Timings
 from codetune_ui.core.config import Config
 from codetune_ui.core.errors import MachineError, SourceError
+from codetune_ui.core.neighbours import Neighbour
 from codetune_ui.runs.client import CompletionClient, ServerState
 from codetune_ui.runs.store import Home, Run
 from codetune_ui.ui import play_fill, play_view
@@ -27,6 +28,7 @@ from codetune_ui.ui.play_holes import (
     cut_line,
     draw_sample,
     find_hole,
+    neighbours_of,
 )
 from codetune_ui.ui.play_view import Side
 from tests.runs.serving import hold_out
@@ -83,6 +85,15 @@ def test_a_hole_comes_from_the_runs_held_out_files(home: Path) -> None:
     hold_out(run, {"ledger.py": "total = 12345\n"})
     sample = draw_sample(Home(home), "amber-otter", "", random.Random(1))
     assert (sample.path, sample.truth, sample.text) == ("ledger.py", "total = 12345", "<FILL>\n")
+
+
+def test_a_run_with_context_reads_a_held_out_file_with_what_it_imports(home: Path) -> None:
+    files = {"shop/cart.py": "from shop.tax import rate\n", "shop/tax.py": "rate = 0.2\n"}
+    hold_out(add_run(Home(home), "plain"), files)
+    hold_out(add_run(Home(home), "wide", repo_context="neighbours"), files)
+    assert neighbours_of(Home(home), "plain", "shop/cart.py") == ()
+    found = neighbours_of(Home(home), "wide", "shop/cart.py")
+    assert found == (Neighbour("shop/tax.py", "rate = 0.2\n"),)
 
 
 def test_without_held_out_code_a_hole_is_one_sentence(home: Path) -> None:
@@ -217,6 +228,13 @@ def test_one_line_is_asked_to_stop_at_its_break(home: Path, writer: Writer) -> N
     list(fill(Home(home), replace(wish(), one_line=True), threading.Event()))
     list(fill(Home(home), wish(), threading.Event()))
     assert [asked["stop"] for asked in writer.asked] == [("\n",), ()]
+
+
+def test_path_and_neighbours_reach_the_server(home: Path, writer: Writer) -> None:
+    near = Neighbour("shop/tax.py", "rate = 0.2\n")
+    asked = replace(wish(), path="shop/cart.py", extra=(near,))
+    list(fill(Home(home), asked, threading.Event()))
+    assert (writer.asked[0]["path"], writer.asked[0]["extra"]) == ("shop/cart.py", (near,))
 
 
 def test_a_cancel_leaves_the_connection(home: Path, writer: Writer) -> None:
