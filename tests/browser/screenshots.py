@@ -64,7 +64,7 @@ def _take_all(app: App, browser: Browser) -> None:
 
 def _take_the_rest(page: Page, theme: str) -> None:
     _tab(page, "Model & Data")
-    page.wait_for_selector("#corpus table tbody tr")
+    page.wait_for_selector("#corpus .c-files tbody tr")
     _shoot(page, "data", theme)
     _tab(page, "FIM Preview")
     page.wait_for_selector("#fim pre.code")
