@@ -70,6 +70,9 @@ def _take_the_rest(page: Page, theme: str) -> None:
     page.wait_for_selector("#fim pre.code")
     page.get_by_role("radio", name="SPM", exact=True).check(force=True)
     page.wait_for_selector("#fim mark")
+    while page.locator("#fim pre.code").first.inner_text().count("\n") < 24:
+        page.get_by_role("button", name="Next sample").click()  # the first files are one line long
+        page.wait_for_timeout(1000)
     _shoot(page, "fim", theme)
     _fill(page)
     _shoot(page, "play", theme)
