@@ -54,7 +54,7 @@ def _take_all(app: App, browser: Browser) -> None:
     for theme in THEMES:
         with _opened(app, browser, theme) as page:
             _tab(page, "Train")
-            page.wait_for_function("(CT.store.view?.percent ?? 0) >= 60")
+            page.wait_for_function("(CT.store.view?.percent ?? 0) >= 60", polling=1000)
             _shoot(page, "train", theme)
     _wait_for_end(app.home)
     for theme in THEMES:
