@@ -14,7 +14,7 @@ from codetune_ui.core.setting import GROUP_LABELS
 README = PROJECT_ROOT / "README.md"
 PACKAGE = PROJECT_ROOT / "codetune_ui"
 ARCHITECTURE = PACKAGE / "README.md"
-FILES = re.compile(r"(<!-- (\w+) -->\n).*?(<!-- /\w+ -->)", re.DOTALL)
+FILES = re.compile(r"(<!-- ([\w/]+) -->\n).*?(<!-- /[\w/]+ -->)", re.DOTALL)
 # The core is read in the order in which the data goes through it; the rest by name.
 READING_ORDER = [
     "errors",

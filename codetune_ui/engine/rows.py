@@ -77,6 +77,28 @@ def collate(rows: Sequence[Row], *, flat: bool) -> dict[str, Any]:
     return batch
 
 
+def flatten(rows: Sequence[Row]) -> dict[str, Any]:
+    """Lay rows out for the fused path: one flat run of tokens, with its borders and targets.
+
+    input_ids, labels, position_ids  (tokens,)
+    lengths, ends                    of the examples, as a tuple and as int32 sums from 0
+    places, targets                  positions that carry loss, and the token after each
+    tokens                           how many are code, without the padding
+    """
+    batch = collate(rows, flat=False)
+    flat = {name: batch[name].flatten() for name in ("input_ids", "labels", "position_ids")}
+    wanted = flat["labels"] != IGNORE_INDEX  # never the first of an example
+    places = wanted.nonzero().squeeze(1)
+    lengths = tuple(length for row in rows for length in row.seq_lengths)
+    return flat | {
+        "lengths": lengths,
+        "ends": torch.tensor([0, *np.cumsum(lengths)], dtype=torch.int32),
+        "places": places - 1,
+        "targets": flat["labels"][places],
+        "tokens": batch["tokens"],
+    }
+
+
 def _borders(rows: Sequence[Row]) -> dict[str, Any]:
     lengths = [length for row in rows for length in row.seq_lengths]
     ends = torch.tensor([0, *np.cumsum(lengths)], dtype=torch.int32)
