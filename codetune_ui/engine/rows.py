@@ -82,6 +82,7 @@ def flatten(rows: Sequence[Row]) -> dict[str, Any]:
 
     input_ids, labels, position_ids  (tokens,)
     lengths, ends                    of the examples, as a tuple and as int32 sums from 0
+    longest                          that an example may be
     places, targets                  positions that carry loss, and the token after each
     tokens                           how many are code, without the padding
     """
@@ -92,6 +93,7 @@ def flatten(rows: Sequence[Row]) -> dict[str, Any]:
     lengths = tuple(length for row in rows for length in row.seq_lengths)
     return flat | {
         "lengths": lengths,
+        "longest": len(rows[0].ids),
         "ends": torch.tensor([0, *np.cumsum(lengths)], dtype=torch.int32),
         "places": places - 1,
         "targets": flat["labels"][places],

@@ -14,13 +14,9 @@ from torch.nn import functional as F
 class Borders:
     """Where examples begin and end in a flat run of tokens."""
 
-    lengths: tuple[int, ...]
-    ends: Tensor  # (examples + 1,) int32, on the device: 0 and every end
-
-    @property
-    def longest(self) -> int:
-        """The longest example, in tokens."""
-        return max(self.lengths)
+    lengths: tuple[int, ...]  # for a CPU
+    ends: Tensor  # for a GPU: (examples + 1,) int32, 0 and every end
+    longest: int  # that an example may be; not the longest here, so that a pass can be recorded
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ class Batch:
         return cls(
             inputs["input_ids"],
             inputs["position_ids"],
-            Borders(tuple(inputs["lengths"]), inputs["ends"]),
+            Borders(tuple(inputs["lengths"]), inputs["ends"], inputs["longest"]),
             Targets(inputs["places"], inputs["targets"]),
         )
 
