@@ -42,7 +42,7 @@ class CodeSettings:
         DEMO,
         "Source code",
         "The demo, a folder, a git URL, an archive, a table or hub:OWNER/NAME; several with ';' "
-        "between, each with a weight after it if you like (/work/app; /work/old *0.5).",
+        "between, each with a weight after it if you like (/home/me/app; /home/me/old *0.5).",
         group="data",
         level="simple",
     )

@@ -345,7 +345,12 @@ def document(path: str, text: str) -> Document:
 
 def small_recipe(**changes: Any) -> Recipe:
     tokenizer = byte_tokenizer(FAMILIES["qwen-coder"])
-    values = {"repo_context": "neighbours", "max_seq_len": 256, "source": "/work/shop", **changes}
+    values = {
+        "repo_context": "neighbours",
+        "max_seq_len": 256,
+        "source": "/home/me/shop",
+        **changes,
+    }
     config = Config(family="qwen-coder", **values)
     return Recipe.from_config(config, tokenizer, find_format(tokenizer, Path("nowhere"), config))
 
