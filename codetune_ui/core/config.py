@@ -52,6 +52,11 @@ class Config(TrainingSettings, CodeSettings):
         return self.global_batch_rows * self.max_seq_len
 
     @property
+    def neighbour_tokens(self) -> int:
+        """The most tokens that neighbouring files take of a row; 0 where none are read."""
+        return self.context_tokens if self.repo_context == "neighbours" else 0
+
+    @property
     def lora_target_modules(self) -> str | list[str]:
         """What PEFT wants: the word all-linear, or a list of module names."""
         names = [name.strip() for name in self.lora_targets.split(",") if name.strip()]
