@@ -255,6 +255,17 @@ def infill(
     suffix_file: Annotated[Path, typer.Option(metavar="S", help="The code after the hole.")],
     run: Annotated[str | None, typer.Option(metavar="RUN", help="A run, with its adapter.")] = None,
     model: Model = None,
+    path: Annotated[
+        str, typer.Option("--path", metavar="PATH", help="Where the file lies in its code base.")
+    ] = "",
+    neighbour: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--neighbour",
+            metavar="FILE",
+            help="A file to read first, for a run trained with neighbours; may be repeated.",
+        ),
+    ] = None,
     as_json: AsJson = False,
     home: HomeDir = None,
 ) -> None:
@@ -262,8 +273,9 @@ def infill(
     from codetune_ui.runs import infill as server  # loads httpx
 
     where = _home(home)
-    parts = server.read_text(prefix_file), server.read_text(suffix_file)
-    found = server.infill(where, server.served(where, run, model), run, *parts, say)
+    sides = server.read_text(prefix_file), server.read_text(suffix_file)
+    hole = server.Hole(*sides, path, server.read_neighbours(neighbour or []))
+    found = server.infill(where, server.served(where, run, model), run, hole, say)
     lines = []
     for who in ("base", "adapter"):
         if answer := found[who]:

@@ -19,6 +19,8 @@ FILES = re.compile(r"(<!-- ([\w/]+) -->\n).*?(<!-- /[\w/]+ -->)", re.DOTALL)
 READING_ORDER = [
     "errors",
     "setting",
+    "settings_code",
+    "settings_training",
     "config",
     "presets",
     "assets",

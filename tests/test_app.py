@@ -16,10 +16,12 @@ from typer.testing import CliRunner, Result
 from app import FIGURES, cli
 from codetune_ui.core.assets import PROJECT_ROOT
 from codetune_ui.core.config import Config
+from codetune_ui.runs.infill import read_neighbours
 from codetune_ui.runs.lock import is_held
 from codetune_ui.runs.state import Status
 from codetune_ui.runs.store import Home
 from tests.runs.processes import OBEYS_THE_STOP_FILE, working
+from tests.runs.serving import add_trained_run
 from tests.tiny import build_tokenizer
 
 
@@ -356,6 +358,43 @@ def test_infill_asks_base_and_adapter_and_leaves_no_server(
         assert set(answer[who]) == {"text", "tokens", "ms_first_token", "ms_total"}
         assert answer[who]["ms_total"] >= answer[who]["ms_first_token"] > 0
     assert not is_held(trained.home / "server" / "lock")
+
+
+def test_infill_reads_a_path_and_neighbours_as_the_run_was_trained_to(
+    home: Path,
+    tiny_model: Path,
+    tmp_path: Path,
+    hole: list[object],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    add_trained_run(Home(home), tiny_model, "near", repo_context="neighbours", context_tokens=24)
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "tax.py").write_text("rate = 2\n" * 99, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    asked = ["infill", "--run", "near", *hole, "--path", "shop/cart.py"]
+    alone = last_json(call(*asked, "--json"))["prompt_tokens"]
+    read = last_json(call(*asked, "--neighbour", "shop/tax.py", "--json"))["prompt_tokens"]
+    assert 8 < read - alone <= 24
+
+
+def test_infill_refuses_neighbours_for_a_run_that_knows_none(
+    trained: Trained, tmp_path: Path, hole: list[object]
+) -> None:
+    who = ["--home", trained.home, "--run", "first"]
+    answer = call("infill", *who, *hole, "--neighbour", tmp_path / "prefix.py")
+    refused(answer, "'first' was not trained to read neighbouring files. Leave --neighbour away")
+
+
+def test_neighbours_are_named_from_this_folder_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "code"
+    (here / "shop").mkdir(parents=True)
+    for path in (here / "shop" / "tax.py", tmp_path / "far.py"):
+        path.write_text("x = 1\n", encoding="utf-8")
+    monkeypatch.chdir(here)
+    found = read_neighbours([here / "shop" / "tax.py", Path("shop/tax.py"), tmp_path / "far.py"])
+    assert [file.path for file in found] == ["shop/tax.py", "shop/tax.py", "far.py"]
 
 
 def test_serve_answers_until_it_is_told_to_end(home: Path, tiny_model: Path) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import codecs
 import re
-from difflib import get_close_matches
 from functools import lru_cache
 
 from pathspec import GitIgnoreSpec
@@ -18,6 +17,7 @@ from codetune_ui.core.errors import ConfigError
 from codetune_ui.core.ignore import read_patterns
 from codetune_ui.core.languages import EXTENSIONS, LANGUAGES
 from codetune_ui.core.licence import chosen_licences, declared, is_allowed
+from codetune_ui.core.setting import check_names
 from codetune_ui.core.shape import encoded_share, is_minified, letter_share, says_generated
 
 MOST_BYTES = 1_000_000
@@ -231,14 +231,10 @@ def chosen_languages(text: str) -> frozenset[str]:
     >>> sorted(chosen_languages("python, C++"))
     ['c++', 'python']
     """
-    known = {name.lower(): name for name in (*LANGUAGES.values(), *EXTENSIONS.values())}
-    names = [name.strip().lower() for name in text.split(",") if name.strip()]
-    for name in names:
-        if name not in known:
-            near = get_close_matches(name, known, n=3, cutoff=0.5) or ["python", "typescript"]
-            raise ConfigError(
-                f"There is no language '{name}'.",
-                f"Did you mean {' or '.join(known[one] for one in near)}?",
-                field="languages",
-            )
-    return frozenset(names)
+    return check_names(
+        (name.strip().lower() for name in text.split(",") if name.strip()),
+        (*LANGUAGES.values(), *EXTENSIONS.values()),
+        field="languages",
+        noun="language",
+        often=("Python", "TypeScript"),
+    )

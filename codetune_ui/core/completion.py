@@ -20,7 +20,8 @@ class Ask:
     """One hole to fill; without a suffix the prefix is simply continued, left to right.
 
     temperature 0 is greedy. A seed makes sampling repeatable. With a path, the file is read as one
-    of a repository, after the files in `extra` (see `core.context`).
+    of a repository, after the files in `extra` (see `core.context`), which take no more than
+    `context_tokens` of the prompt; None is all the room there is.
     """
 
     prefix: str
@@ -33,6 +34,7 @@ class Ask:
     path: str = ""
     repo: str = ""
     extra: tuple[Neighbour, ...] = ()
+    context_tokens: int | None = None
 
 
 @dataclass(frozen=True)

@@ -170,9 +170,9 @@ def fitted(
 def repository_name(source: str) -> str:
     """Return the name of the one repository that a source is, "" when it is none or many.
 
-    >>> repository_name("/work/shop/"), repository_name("https://git.example/me/app.git")
+    >>> repository_name("/home/me/shop/"), repository_name("https://git.example/me/app.git")
     ('shop', 'app')
-    >>> [repository_name(source) for source in ("/work/a; /work/b", "hub:me/code", "x.zip")]
+    >>> [repository_name(source) for source in ("/home/me/a; /home/me/b", "hub:me/code", "x.zip")]
     ['', '', '']
     """
     plain = source.strip().replace("\\", "/").rstrip("/")

@@ -7,9 +7,8 @@ judged by its neighbours.
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 
-from codetune_ui.core.errors import ConfigError
+from codetune_ui.core.setting import check_names
 
 HEAD = 4000  # characters; licences stand first
 SPDX = re.compile(r"SPDX-License-Identifier:[ \t]*([^\n*]+)")
@@ -115,14 +114,10 @@ def chosen_licences(text: str) -> frozenset[str]:
     >>> sorted(chosen_licences("MIT, apache-2.0"))
     ['apache-2.0', 'mit']
     """
-    known = {name.lower(): name for name in KNOWN}
-    names = [_plain(name) for name in text.split(",") if name.strip()]
-    for name in names:
-        if name not in known:
-            near = get_close_matches(name, known, n=3, cutoff=0.4) or ["mit", "apache-2.0"]
-            raise ConfigError(
-                f"There is no licence '{name}'.",
-                f"Use SPDX names: {', '.join(known[one] for one in near)}.",
-                field="licences",
-            )
-    return frozenset(names)
+    return check_names(
+        (_plain(name) for name in text.split(",") if name.strip()),
+        KNOWN,
+        field="licences",
+        noun="licence",
+        often=("MIT", "Apache-2.0"),
+    )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any, Literal
 
 from codetune_ui.core.errors import ConfigError
@@ -121,3 +123,27 @@ def check_value(about: Setting, value: Any) -> None:
             f"Try {about.default:g}.",
             field=about.name,
         )
+
+
+def check_names(
+    given: Iterable[str], known: Iterable[str], *, field: str, noun: str, often: Sequence[str]
+) -> frozenset[str]:
+    """Return the names of a list setting, all in small letters and all known.
+
+    Raises `ConfigError` with the nearest names for the first unknown one; `often` stands in
+    where nothing is near.
+
+    >>> check_names(["mit"], ["MIT", "ISC"], field="licences", noun="licence", often=["MIT"])
+    frozenset({'mit'})
+    """
+    spelled = {name.lower(): name for name in known}
+    names = list(given)
+    for name in names:
+        if name not in spelled:
+            near = [spelled[one] for one in get_close_matches(name, spelled, cutoff=0.5)]
+            raise ConfigError(
+                f"There is no {noun} '{name}'.",
+                f"Did you mean {' or '.join(near or often)}?",
+                field=field,
+            )
+    return frozenset(names)

@@ -37,8 +37,8 @@ class SourceSpec:
 def parse_sources(text: str) -> list[SourceSpec]:
     """Return the sources that a text names; `ConfigError` where a weight is none.
 
-    >>> [(spec.place, spec.weight) for spec in parse_sources("/work/app; hub:a/b *0.5")]
-    [('/work/app', 1.0), ('hub:a/b', 0.5)]
+    >>> [(spec.place, spec.weight) for spec in parse_sources("/home/me/app; hub:a/b *0.5")]
+    [('/home/me/app', 1.0), ('hub:a/b', 0.5)]
     """
     whole = text.strip()
     if _exists(whole):  # a folder's name may hold a ";" or a "*"
@@ -50,8 +50,8 @@ def parse_sources(text: str) -> list[SourceSpec]:
 def format_sources(specs: Sequence[SourceSpec]) -> str:
     """Return the text that `parse_sources` reads.
 
-    >>> format_sources([SourceSpec("/work/app"), SourceSpec("hub:a/b", 0.5)])
-    '/work/app; hub:a/b *0.5'
+    >>> format_sources([SourceSpec("/home/me/app"), SourceSpec("hub:a/b", 0.5)])
+    '/home/me/app; hub:a/b *0.5'
     """
     if len(specs) > 1 or any(spec.weight != 1 for spec in specs):
         odd = next((spec.place for spec in specs if ";" in spec.place), None)
@@ -164,7 +164,7 @@ def _parse(part: str) -> SourceSpec:
     if not 0 < weight <= HEAVIEST:  # NaN fails here too
         raise ConfigError(
             f"'{masked(part)}' has a weight that is none.",
-            f"Write a number above 0, at most {HEAVIEST:g}: /work/app *2.",
+            f"Write a number above 0, at most {HEAVIEST:g}: /home/me/app *2.",
             field="source",
         )
     return SourceSpec(part[: found.start()].strip(), weight)

@@ -109,9 +109,7 @@ class Desk:
         try:
             if self.completer is not None and not cancel.is_set():
                 name, format = (None, None) if run is None else (run.name, self._load(run))
-                if run is not None and format is not None and format.repo_id is not None:
-                    trained = repository_name(run.config().source)
-                    ask = replace(ask, repo=ask.repo or trained)
+                ask = ask if run is None else as_trained(ask, run.config(), format)
                 for chunk in self.completer.complete(ask, name, cancel, format):
                     put(chunk)
             put(None)
@@ -131,6 +129,20 @@ class Desk:
             return False
         mine = self.config
         return (config.base_model, config.revision) == (mine.base_model, mine.revision)
+
+
+def as_trained(ask: Ask, config: Config, format: FimFormat | None) -> Ask:
+    """Return the request as the training laid out its rows: same repository, same bound on files.
+
+    A run that was trained without a context sets no bound: there is nothing to agree with.
+    """
+    if format is not None and format.repo_id is not None:
+        ask = replace(ask, repo=ask.repo or repository_name(config.source))
+    if config.repo_context == "none":
+        return ask
+    most = config.neighbour_tokens
+    given = most if ask.context_tokens is None else ask.context_tokens
+    return replace(ask, context_tokens=min(given, most))
 
 
 def _has_adapter(run: Run) -> bool:

@@ -134,7 +134,7 @@ class Completer:
             repo=ask.repo,
             path=ask.path,
             neighbours=ask.extra,
-            most=room,
+            most=room if ask.context_tokens is None else ask.context_tokens,
             room=room,
         )
 

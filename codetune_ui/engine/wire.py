@@ -41,6 +41,7 @@ class Body(BaseModel):
     path: str = Field(default="", max_length=1000)
     repo: str = Field(default="", max_length=200)
     input_extra: list[File] = Field(default_factory=list, max_length=100)
+    context_tokens: int | None = Field(default=None, ge=0)
 
     def ask(self) -> Ask:
         """Return what the model is asked; too many tokens are cut to what is allowed."""
@@ -56,6 +57,7 @@ class Body(BaseModel):
             path=self.path,
             repo=self.repo,
             extra=tuple(Neighbour(file.filename, file.text) for file in self.input_extra),
+            context_tokens=self.context_tokens,
         )
 
 

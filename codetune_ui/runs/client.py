@@ -88,6 +88,7 @@ class CompletionClient:
         stop: Sequence[str] = (),
         path: str = "",
         extra: Sequence[Neighbour] = (),
+        context_tokens: int | None = None,
     ) -> Generator[Chunk, None, None]:
         """Yield the text between prefix and suffix as it is written; closing cancels it.
 
@@ -103,6 +104,7 @@ class CompletionClient:
             "stop": list(stop),
             "path": path,
             "input_extra": [{"filename": file.path, "text": file.text} for file in extra],
+            "context_tokens": context_tokens,
             "stream": True,
         }
         try:

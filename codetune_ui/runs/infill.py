@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from codetune_ui.core.completion import BASE, Chunk, adapter_model
 from codetune_ui.core.config import Config
 from codetune_ui.core.errors import ConfigError, MachineError, ModelError, RunError, SourceError
 from codetune_ui.core.inputs import local_model
+from codetune_ui.core.neighbours import Neighbour
 from codetune_ui.runs.client import (
     MODULE,
     CompletionClient,
@@ -26,22 +28,37 @@ from codetune_ui.runs.store import Home, with_whole_paths
 POLL_S = 0.1
 
 
+@dataclass(frozen=True)
+class Hole:
+    """What is to be filled: the code around it, and as what, and with what, its file is read."""
+
+    prefix: str
+    suffix: str
+    path: str = ""
+    neighbours: tuple[Neighbour, ...] = ()
+
+
 def infill(
-    home: Home,
-    config: Config,
-    run: str | None,
-    prefix: str,
-    suffix: str,
-    say: Callable[[str], None],
+    home: Home, config: Config, run: str | None, hole: Hole, say: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Return what base and adapter write into a hole; a server started for it is ended again."""
+    """Return what base and adapter write into a hole; a server started for it is ended again.
+
+    Raises `ConfigError` for neighbours that the run was not trained to read.
+    """
+    if run and hole.neighbours and config.repo_context != "neighbours":
+        raise ConfigError(
+            f"'{run}' was not trained to read neighbouring files.",
+            "Leave --neighbour away, or train with repo_context=neighbours.",
+        )
     before = server_state(home)
     if before is None:
         say("Loading the model.")
     client = ensure_server(home, config)
     try:
-        prompt_tokens, base = _ask(client, BASE, prefix, suffix)
-        adapter = _ask(client, adapter_model(run), prefix, suffix)[1] if run else None
+        # The base is asked in as many tokens as the adapter, or the two could not be compared.
+        most = config.neighbour_tokens if run else None
+        prompt_tokens, base = _ask(client, BASE, hole, most)
+        adapter = _ask(client, adapter_model(run), hole, most)[1] if run else None
     finally:
         if before is None or before.pid != client.state.pid:
             stop_server(home)
@@ -49,9 +66,17 @@ def infill(
 
 
 def _ask(
-    client: CompletionClient, model: str, prefix: str, suffix: str
+    client: CompletionClient, model: str, hole: Hole, context_tokens: int | None
 ) -> tuple[int, dict[str, Any]]:
-    chunks: list[Chunk] = list(client.complete(prefix, suffix, model=model))
+    asked = client.complete(
+        hole.prefix,
+        hole.suffix,
+        model=model,
+        path=hole.path,
+        extra=hole.neighbours,
+        context_tokens=context_tokens,
+    )
+    chunks: list[Chunk] = list(asked)
     timings = chunks[-1].timings if chunks else None
     if timings is None:
         raise ModelError("The model server broke off its answer.", "Try again.")
@@ -106,6 +131,17 @@ def served(home: Home, run: str | None, model: str | None) -> Config:
     if not found.adapter_dir.is_dir():
         raise RunError(f"'{run}' has no adapter yet.", "Train it to its end, or stop and save it.")
     return found.config()
+
+
+def read_neighbours(files: Sequence[Path]) -> tuple[Neighbour, ...]:
+    """Return files with their texts, named from this folder on: as one names them at its root."""
+    return tuple(Neighbour(_name(path), read_text(path)) for path in files)
+
+
+def _name(path: Path) -> str:
+    whole = path.resolve()
+    here = Path.cwd()
+    return whole.relative_to(here).as_posix() if whole.is_relative_to(here) else whole.name
 
 
 def read_text(path: Path) -> str:

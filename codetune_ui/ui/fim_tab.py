@@ -20,9 +20,12 @@ from codetune_ui.ui.form import CHOICE_LABELS
 
 ANY_FILE = ("Any file", "")
 MODES = [("As drawn", "drawn"), ("PSM", "psm"), ("SPM", "spm"), ("Left to right", "ltr")]
-# settings tried out here, beside the rates and the seed
-WIDTHS = {"span": 180, "span_mix": 400, "fit": 150, "loss_on": 130, "repo_context": 180}
+WIDTHS = {  # of the settings tried out here, beside the rates
+    **{"span": 180, "span_mix": 400, "fit": 150, "loss_on": 130},
+    **{"repo_context": 180, "context_tokens": 150, "seed": 90},
+}
 RATES = ("fim_rate", "spm_rate")
+ONLY_WHILE = {"span_mix": ("span", "mixed"), "context_tokens": ("repo_context", "neighbours")}
 
 
 @dataclass(frozen=True)
@@ -93,15 +96,6 @@ def _toolbar(file: gr.Dropdown) -> Toolbar:
         )
         settings: dict[str, Block] = {name: _rate(name) for name in RATES}
         settings |= {name: _choice(name, width) for name, width in WIDTHS.items()}
-        settings["seed"] = gr.Number(
-            SETTINGS["seed"].default,
-            label=SETTINGS["seed"].label,
-            precision=0,
-            scale=0,
-            min_width=90,
-            interactive=True,
-            elem_id="fim-seed",
-        )
         number = gr.Number(1, label="Sample", precision=0, visible="hidden", elem_id="fim-number")
     return Toolbar(settings, mode, file, number)
 
@@ -123,8 +117,9 @@ def _rate(name: str) -> Block:
 
 
 def _choice(name: str, width: int) -> Block:
-    """Return a list of a setting's choices, or a line to type in where it has none."""
+    """Return a list of a setting's choices, or a number or a line to type where it has none."""
     about = SETTINGS[name]
+    other, needed = ONLY_WHILE.get(name, ("", ""))
     shared: dict[str, Any] = {
         "value": about.default,
         "label": about.label,
@@ -132,12 +127,14 @@ def _choice(name: str, width: int) -> Block:
         "min_width": width,
         "interactive": True,
         "elem_id": f"fim-{name}",
+        "visible": not other or SETTINGS[other].default == needed or "hidden",
     }
     if about.choices:
         choices = [(CHOICE_LABELS.get(value, value), value) for value in about.choices]
         return gr.Dropdown(choices, **shared)
-    shown = SETTINGS["span"].default == "mixed" or "hidden"
-    return gr.Textbox(max_lines=1, visible=shown, **shared)
+    if about.kind is int:
+        return gr.Number(precision=0, **shared)
+    return gr.Textbox(max_lines=1, **shared)
 
 
 def _tokens() -> Tokens:
@@ -228,8 +225,14 @@ def _wire_settings(page: PageContext, toolbar: Toolbar, use: gr.Button) -> None:
         return values
 
     use.click(hand_over, mine, theirs, **ACTION)
-    span, mix = toolbar.settings["span"], toolbar.settings["span_mix"]
-    span.change(lambda kind: gr.Textbox(visible=kind == "mixed" or "hidden"), span, mix, **QUIET)
+    for name, (other, needed) in ONLY_WHILE.items():
+        deciding, shown = toolbar.settings[other], toolbar.settings[name]
+        deciding.change(partial(_visible, needed=needed), deciding, shown, **QUIET)
+
+
+def _visible(value: str, needed: str) -> Any:
+    """Inputs: a setting. Outputs: one that counts only while the first has a certain value."""
+    return gr.update(visible=value == needed or "hidden")
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,8 @@ class Wish:
     path: str = ""
     """Where the code lies, for a run that was trained to read it."""
     extra: tuple[Neighbour, ...] = ()
+    context_tokens: int | None = None
+    """The most those files take, for base and adapter alike; None is all the room."""
 
 
 class Presses:
@@ -126,6 +128,7 @@ def _one(
         stop=("\n",) if wish.one_line else (),
         path=wish.path,
         extra=wish.extra,
+        context_tokens=wish.context_tokens,
     )
     drawn = 0.0
     written = replace(side, text="")

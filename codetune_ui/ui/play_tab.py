@@ -202,6 +202,7 @@ def read_wish(page: PageContext, parts: Parts, given: dict[Any, Any]) -> Wish:
         one_line=given[parts.length] == ONE_LINE,
         path=known.path if run and config.repo_context != "none" else "",
         extra=neighbours_of(page.home, run, known.path) if run else (),
+        context_tokens=config.neighbour_tokens if run else None,
     )
 
 

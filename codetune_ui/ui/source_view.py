@@ -49,8 +49,8 @@ def source_kind(source: str) -> str:
 def with_another(source: str, place: str, weight: float) -> str:
     """Return the source setting with one more place in it; `ConfigError` for a weight that is none.
 
-    >>> with_another("/work/app", "/work/old", 0.5)
-    '/work/app; /work/old *0.5'
+    >>> with_another("/home/me/app", "/home/me/old", 0.5)
+    '/home/me/app; /home/me/old *0.5'
     """
     if not place.strip():
         raise ConfigError("No other source is named.", "Give a folder, a file or a URL.")

@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -107,20 +108,30 @@ def app(
     code_folder: Path,
 ) -> Iterator[App]:
     """Return the app on a home with a scan of the small code and settings for a long tiny run."""
-    started = App(tmp_path_factory.mktemp("home"))
     config = tiny_config(tiny_model, code_folder)
-    scan = started.home.create_scan(config)
-    start_worker(scan, "scan")
+    with running(tmp_path_factory.mktemp("home"), config) as started:
+        scan = started.home.create_scan(config)
+        start_worker(scan, "scan")
+        while scan.alive():
+            time.sleep(0.05)
+        assert scan.state() == "finished", scan.log_tail()
+        yield started
+
+
+@contextmanager
+def running(home: Path, config: Config) -> Iterator[App]:
+    """Start the app with `config` in its form; at the end nothing that it started goes on."""
+    started = App(home)
     remember(started.home, config)
     started.start()
-    while scan.alive():
-        time.sleep(0.05)
-    assert scan.state() == "finished", scan.log_tail()
-    yield started
-    for run in started.home.runs():
-        kill_worker(run)
-    stop_server(started.home)
-    started.kill()
+    try:
+        yield started
+    finally:
+        scan = started.home.latest_scan()
+        for run in [*started.home.runs(), *([scan] if scan else [])]:
+            kill_worker(run)
+        stop_server(started.home)
+        started.kill()
 
 
 def tiny_config(model: Path, code: Path) -> Config:

@@ -11,9 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from codetune_ui.runs.process import kill_worker
-from codetune_ui.ui.form import remember
-from tests.browser.conftest import App, tiny_config
+from tests.browser.conftest import App, running, tiny_config
 
 pytestmark = pytest.mark.browser
 
@@ -49,14 +47,8 @@ def app(
     source: Path,
 ) -> Iterator[App]:
     """Return the app on an empty home whose form names the code."""
-    started = App(tmp_path_factory.mktemp("home"))
-    remember(started.home, tiny_config(tiny_model, source))
-    started.start()
-    yield started
-    scan = started.home.latest_scan()
-    if scan is not None:
-        kill_worker(scan)
-    started.kill()
+    with running(tmp_path_factory.mktemp("home"), tiny_config(tiny_model, source)) as started:
+        yield started
 
 
 def scan(page: Page) -> None:

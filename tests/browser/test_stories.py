@@ -182,6 +182,17 @@ def test_the_fim_preview_follows_a_setting_finds_a_file_and_shows_its_tokens(pag
     page.wait_for_selector("#fim-table td:text-is('middle')")
 
 
+def test_how_much_neighbours_may_take_is_asked_only_where_they_are_read(page: Page) -> None:
+    page.get_by_role("tab", name="FIM Preview").click()
+    page.wait_for_selector("#fim pre.code")
+    most = page.locator("#fim-context_tokens input")
+    assert not most.is_visible()
+    page.locator("#fim-repo_context input").click()
+    page.get_by_role("option", name="Path and neighbours").click()
+    most.wait_for(state="visible")
+    assert most.input_value() == "512"
+
+
 def test_runs_are_listed_and_an_ended_one_can_be_renamed_and_deleted(app: App, page: Page) -> None:
     old = app.home.create_run(app.home.runs()[0].config(), "old-run")
     page.get_by_role("tab", name="Runs").click()

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 from codetune_ui.core.config import Config
 from codetune_ui.core.context import (
@@ -20,54 +18,23 @@ from codetune_ui.core.context import (
 from codetune_ui.core.document import Document
 from codetune_ui.core.errors import FamilyError
 from codetune_ui.core.example import Cut, Example
-from codetune_ui.core.families import FAMILIES, Family, Order, find_format
-from codetune_ui.core.fim import compose, has_whole_prompt, infill_prompt, left_to_right
+from codetune_ui.core.families import FAMILIES, Order, find_format
+from codetune_ui.core.fim import has_whole_prompt, infill_prompt, left_to_right
 from codetune_ui.core.neighbours import Neighbour, Repository
 from codetune_ui.core.pack import IGNORE_INDEX
 from codetune_ui.core.recipe import Recipe, examples_of, of_set, rows
-from codetune_ui.core.tokens import CodeTokenizer
+from tests.core.byte_level import byte_recipe, byte_tokenizer, one
 
 NEAR = Neighbour("lib.py", "x = 1\ny = 2\n")
 
 
-def byte_tokenizer(family: Family, without: str = "") -> CodeTokenizer:
-    """One token per byte, and after them the family's own tokens."""
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = Tokenizer(models.BPE(vocab={char: i for i, char in enumerate(alphabet)}, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    own = (family.prefix, family.suffix, family.middle, family.pad, family.eot, family.bos)
-    named = [*own, family.repo, family.file, *family.stops, *family.opening, *family.closing]
-    texts = [t for t in named if t and t not in ("eos", "auto", without) and "\n" not in t]
-    tokens = dict.fromkeys([*texts, "<eos>"])
-    tokenizer.add_tokens([AddedToken(str(token), normalized=False) for token in tokens])
-    description: dict[str, Any] = json.loads(tokenizer.to_str())
-    return CodeTokenizer(description, "<eos>")
-
-
-def recipe_for(name: str, **changes: Any) -> Recipe:
+def recipe_for(name: str) -> Recipe:
     """Return a recipe of a family in which one neighbour, lib.py, stands around main.py."""
-    tokenizer = byte_tokenizer(FAMILIES[name])
-    format = find_format(tokenizer, Path("nowhere"), Config(family=name))
+    recipe = byte_recipe(name, max_seq_len=512)
+    assert recipe.format is not None
     files = [Document("", "main.py", "Python", ""), Document(NEAR.text, NEAR.path, "Python", "")]
-    recipe = Recipe(
-        tokenizer=tokenizer,
-        format=format,
-        fim_rate=1.0,
-        spm_rate=0.5,
-        span="characters",
-        loss_on="all",
-        max_seq_len=512,
-        seed=0,
-        around=Surroundings(format, tokenizer, "shop", 100, Repository(files)),
-    )
-    return replace(recipe, **changes)
-
-
-def one(cut: Cut, recipe: Recipe) -> Example:
-    (example,) = compose([cut], recipe)
-    assert example is not None
-    return example
+    around = Surroundings(recipe.format, recipe.tokenizer, "shop", 100, Repository(files))
+    return replace(recipe, around=around)
 
 
 def hole(order: Order) -> Cut:
@@ -345,7 +312,12 @@ def document(path: str, text: str) -> Document:
 
 def small_recipe(**changes: Any) -> Recipe:
     tokenizer = byte_tokenizer(FAMILIES["qwen-coder"])
-    values = {"repo_context": "neighbours", "max_seq_len": 256, "source": "/work/shop", **changes}
+    values = {
+        "repo_context": "neighbours",
+        "max_seq_len": 256,
+        "source": "/home/me/shop",
+        **changes,
+    }
     config = Config(family="qwen-coder", **values)
     return Recipe.from_config(config, tokenizer, find_format(tokenizer, Path("nowhere"), config))
 

@@ -4,19 +4,16 @@ import json
 import random
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 from codetune_ui.core.config import Config
 from codetune_ui.core.errors import ConfigError
-from codetune_ui.core.families import FAMILIES, Family, FimFormat, Order, find_format
+from codetune_ui.core.families import FAMILIES, FimFormat, Order, find_format
 from codetune_ui.core.fim import (
     Cut,
-    Example,
     compose,
     has_whole_prompt,
     infill_prompt,
@@ -25,52 +22,14 @@ from codetune_ui.core.fim import (
 from codetune_ui.core.pack import IGNORE_INDEX
 from codetune_ui.core.recipe import Recipe
 from codetune_ui.core.tokens import CodeTokenizer
+from tests.core.byte_level import byte_recipe, byte_tokenizer, one
 
 CODE = "def area(r):\n    return 3.14 * r * r\n\n\nprint(area(2))\n"
-
-
-def byte_tokenizer(family: Family) -> CodeTokenizer:
-    """One token per byte, and after them the family's own tokens: nothing is ever merged."""
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = Tokenizer(models.BPE(vocab={char: i for i, char in enumerate(alphabet)}, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    names = (family.prefix, family.suffix, family.middle, family.pad, family.eot, family.bos)
-    real = [name for name in names if name not in (None, "eos", "auto")]
-    frame = [text for text in (*family.opening, *family.closing) if text.startswith("<|")]
-    tokens = dict.fromkeys([*real, *(stop for stop in family.stops if stop != "eos"), *frame])
-    tokens["<eos>"] = None
-    tokenizer.add_tokens([AddedToken(str(token), normalized=False) for token in tokens])
-    description: dict[str, Any] = json.loads(tokenizer.to_str())
-    return CodeTokenizer(description, "<eos>")
-
-
-def recipe_for(name: str, **changes: Any) -> Recipe:
-    """Return a recipe of a family with the byte tokenizer: every example has a hole."""
-    tokenizer = byte_tokenizer(FAMILIES[name])
-    format = find_format(tokenizer, Path("nowhere"), Config(family=name))
-    recipe = Recipe(
-        tokenizer=tokenizer,
-        format=format,
-        fim_rate=1.0,
-        spm_rate=0.5,
-        span="characters",
-        loss_on="all",
-        max_seq_len=256,
-        seed=0,
-    )
-    return replace(recipe, **changes)
 
 
 def format_of(recipe: Recipe) -> FimFormat:
     assert recipe.format is not None
     return recipe.format
-
-
-def one(cut: Cut, recipe: Recipe) -> Example:
-    (example,) = compose([cut], recipe)
-    assert example is not None
-    return example
 
 
 def hole(order: Order, start: int = 2, end: int = 4, text: str = "ABCDE") -> Cut:
@@ -121,7 +80,7 @@ def hole(order: Order, start: int = 2, end: int = 4, text: str = "ABCDE") -> Cut
     ],
 )
 def test_every_order_of_every_family(family: str, order: Order, expected: str) -> None:
-    recipe = recipe_for(family)
+    recipe = byte_recipe(family)
     assert order in FAMILIES[family].orders
     assert recipe.tokenizer.decode(one(hole(order), recipe).ids) == expected
 
@@ -133,14 +92,14 @@ def test_every_trained_order_has_its_expected_sequence() -> None:
 
 
 def test_all_tokens_carry_loss_but_the_sentinels() -> None:
-    recipe = recipe_for("deepseek")
+    recipe = byte_recipe("deepseek")
     example = one(hole("psm"), recipe)
     words = [recipe.tokenizer.decode([t]) if t != IGNORE_INDEX else "·" for t in example.labels]
     assert words == ["·", "·", "A", "B", "·", "E", "·", "C", "D", "<｜end▁of▁sentence｜>"]
 
 
 def test_loss_on_the_middle_is_on_the_middle_and_its_end() -> None:
-    recipe = recipe_for("starcoder", loss_on="middle")
+    recipe = byte_recipe("starcoder", loss_on="middle")
     for order in ("psm", "spm_v2"):
         example = one(hole(order), recipe)
         learned = [token for token in example.labels if token != IGNORE_INDEX]
@@ -149,13 +108,13 @@ def test_loss_on_the_middle_is_on_the_middle_and_its_end() -> None:
 
 
 def test_an_empty_middle_still_teaches_where_to_stop() -> None:
-    recipe = recipe_for("starcoder", loss_on="middle")
+    recipe = byte_recipe("starcoder", loss_on="middle")
     example = one(hole("psm", 2, 2), recipe)
     assert [token for token in example.labels if token != IGNORE_INDEX] == [example.ids[-1]]
 
 
 def test_left_to_right_ends_only_where_the_document_ends() -> None:
-    recipe = recipe_for("codellama", fim_rate=0.0, loss_on="middle")
+    recipe = byte_recipe("codellama", fim_rate=0.0, loss_on="middle")
     rng = random.Random(0)
     whole = make_example("ABC", recipe=recipe, rng=rng, path="a", ends_document=True)
     part = make_example("ABC", recipe=recipe, rng=rng, path="a", ends_document=False)
@@ -166,7 +125,7 @@ def test_left_to_right_ends_only_where_the_document_ends() -> None:
 
 
 def test_without_a_format_every_example_is_left_to_right() -> None:
-    recipe = recipe_for("starcoder", format=None)
+    recipe = byte_recipe("starcoder", format=None)
     example = make_example(CODE, recipe=recipe, rng=random.Random(0), path="a", ends_document=True)
     assert example.mode == "ltr"
     assert recipe.tokenizer.decode(example.ids) == CODE + "<eos>"
@@ -177,7 +136,7 @@ def test_the_first_token_of_an_example_carries_no_loss() -> None:
         for rate in (0.0, 1.0):
             example = make_example(
                 CODE,
-                recipe=recipe_for(name, fim_rate=rate),
+                recipe=byte_recipe(name, fim_rate=rate),
                 rng=random.Random(1),
                 path="a",
                 ends_document=True,
@@ -195,7 +154,7 @@ def test_the_first_token_of_an_example_carries_no_loss() -> None:
 def test_the_parts_are_the_text_and_their_ids_decode_back(
     text: str, name: str, span: str, seed: int
 ) -> None:
-    recipe = RECIPES.setdefault(name, recipe_for(name, max_seq_len=400))
+    recipe = RECIPES.setdefault(name, byte_recipe(name, max_seq_len=400))
     example = make_example(
         text,
         recipe=replace(recipe, span=span),
@@ -232,14 +191,14 @@ RECIPES: dict[str, Recipe] = {}
 
 
 def test_control_text_in_code_is_text_and_not_a_sentinel() -> None:
-    recipe = recipe_for("starcoder")
+    recipe = byte_recipe("starcoder")
     example = one(hole("psm", 12, 15, "<fim_prefix>a = <|endoftext|>"), recipe)
     assert example.ids.count(format_of(recipe).prefix_id) == 1
     assert example.ids.count(format_of(recipe).eot_id) == 1
 
 
 def test_too_long_a_prompt_loses_its_far_ends_three_to_one_and_never_the_middle() -> None:
-    recipe = recipe_for("starcoder", max_seq_len=40)
+    recipe = byte_recipe("starcoder", max_seq_len=40)
     text = "p" * 50 + "MIDDLE" + "s" * 50
     example = one(hole("psm", 50, 56, text), recipe)
     assert len(example.ids) == 40
@@ -255,12 +214,12 @@ def test_room_that_one_side_does_not_need_goes_to_the_other(
     prefix: int, suffix: int, kept: tuple[int, int]
 ) -> None:
     text = "p" * prefix + "MIDDLE" + "s" * suffix
-    example = one(hole("psm", prefix, prefix + 6, text), recipe_for("starcoder", max_seq_len=40))
+    example = one(hole("psm", prefix, prefix + 6, text), byte_recipe("starcoder", max_seq_len=40))
     assert (example.prefix_tokens, example.suffix_tokens) == kept
 
 
 def test_a_far_end_is_cut_between_characters() -> None:
-    recipe = recipe_for("starcoder", max_seq_len=40)
+    recipe = byte_recipe("starcoder", max_seq_len=40)
     example = one(hole("psm", 20, 21, "é" * 20 + "M" + "🦀" * 20), recipe)
     assert len(example.ids) <= 40
     assert set(example.prefix) == {"é"}
@@ -268,7 +227,7 @@ def test_a_far_end_is_cut_between_characters() -> None:
 
 
 def test_a_middle_longer_than_a_row_is_told_left_to_right_or_refused() -> None:
-    recipe = recipe_for("starcoder", max_seq_len=20)
+    recipe = byte_recipe("starcoder", max_seq_len=20)
     assert compose([hole("psm", 0, 18, "x" * 18)], recipe) == [None]
     example = make_example(
         "x" * 18,
@@ -303,16 +262,16 @@ def test_a_middle_longer_than_a_row_is_told_left_to_right_or_refused() -> None:
     ],
 )
 def test_a_model_that_knows_psm_only_is_never_told_spm(name: str) -> None:
-    assert modes(recipe_for(name, spm_rate=1.0), 50) == {"psm": 50}
+    assert modes(byte_recipe(name, spm_rate=1.0), 50) == {"psm": 50}
 
 
 @pytest.mark.parametrize("name", ["mellum", "refact", "seed-coder", "codestral"])
 def test_a_model_that_knows_spm_only_is_never_told_psm(name: str) -> None:
-    assert modes(recipe_for(name, spm_rate=0.0), 50) == {"spm": 50}
+    assert modes(byte_recipe(name, spm_rate=0.0), 50) == {"spm": 50}
 
 
 def test_modes_come_at_their_rates() -> None:
-    found = modes(recipe_for("starcoder", fim_rate=0.7, spm_rate=0.25), 4000)
+    found = modes(byte_recipe("starcoder", fim_rate=0.7, spm_rate=0.25), 4000)
     assert 1110 < found["ltr"] < 1290
     assert 640 < found["spm"] < 760
     assert 2000 < found["psm"] < 2200
@@ -329,7 +288,7 @@ def modes(recipe: Recipe, count: int) -> dict[str, int]:
 
 @pytest.mark.parametrize("name", list(FAMILIES))
 def test_the_trained_prompt_is_the_served_prompt(name: str) -> None:
-    recipe = recipe_for(name)
+    recipe = byte_recipe(name)
     for order in FAMILIES[name].orders:
         example = one(hole(order), recipe)
         prompt = infill_prompt(
@@ -344,7 +303,7 @@ def test_the_trained_prompt_is_the_served_prompt(name: str) -> None:
 
 
 def test_the_first_order_of_a_family_is_the_one_that_is_served() -> None:
-    recipe = recipe_for("mellum")
+    recipe = byte_recipe("mellum")
     prompt = infill_prompt(
         "AB", "E", tokenizer=recipe.tokenizer, format=format_of(recipe), max_tokens=99
     )
@@ -356,7 +315,7 @@ def test_the_first_order_of_a_family_is_the_one_that_is_served() -> None:
 def test_a_served_prompt_fits_and_keeps_what_is_next_to_the_hole(
     before: int, after: int, most: int
 ) -> None:
-    recipe = RECIPES.setdefault("starcoder", recipe_for("starcoder", max_seq_len=400))
+    recipe = RECIPES.setdefault("starcoder", byte_recipe("starcoder", max_seq_len=400))
     prompt = infill_prompt(
         "p" * before,
         "s" * after,
@@ -375,7 +334,7 @@ def joint_recipe() -> Recipe:
     description["model"]["merges"] = [["a", "b"]]
     merged = CodeTokenizer(description, "<eos>")
     format = find_format(merged, Path("nowhere"), Config(family="codellama"))
-    return replace(recipe_for("codellama"), tokenizer=merged, format=format, loss_on="middle")
+    return replace(byte_recipe("codellama"), tokenizer=merged, format=format, loss_on="middle")
 
 
 def tokenizer_text(tokenizer: CodeTokenizer) -> str:
@@ -402,7 +361,7 @@ def test_other_families_encode_prefix_and_middle_apart() -> None:
 
 @pytest.mark.parametrize("name", list(FAMILIES))
 def test_a_whole_prompt_is_read_back_from_the_tokens(name: str) -> None:
-    recipe = recipe_for(name)
+    recipe = byte_recipe(name)
     for order in FAMILIES[name].orders:
         example = one(hole(order), recipe)
         assert has_whole_prompt(example, recipe)
@@ -411,12 +370,12 @@ def test_a_whole_prompt_is_read_back_from_the_tokens(name: str) -> None:
 
 
 def test_a_prompt_that_lost_its_far_end_is_not_whole() -> None:
-    recipe = recipe_for("starcoder", max_seq_len=40)
+    recipe = byte_recipe("starcoder", max_seq_len=40)
     example = one(hole("psm", 50, 56, "p" * 50 + "MIDDLE" + "s" * 50), recipe)
     assert not has_whole_prompt(example, recipe)
 
 
 def test_text_without_a_hole_has_no_prompt() -> None:
-    recipe = recipe_for("starcoder", fim_rate=0.0)
+    recipe = byte_recipe("starcoder", fim_rate=0.0)
     example = make_example("ab", recipe=recipe, rng=random.Random(0), path="a", ends_document=True)
     assert not has_whole_prompt(example, recipe)

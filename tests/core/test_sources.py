@@ -42,7 +42,7 @@ def test_a_path_that_exists_is_one_source_whatever_is_in_it(tmp_path: Path) -> N
 @pytest.mark.parametrize("weight", ["0", "-1", "nan", "inf", "101", "x", ""])
 def test_a_weight_that_is_none_is_refused(weight: str) -> None:
     with pytest.raises(ConfigError, match="a weight that is none") as caught:
-        parse_sources(f"/work/app; /work/old *{weight}")
+        parse_sources(f"/home/me/app; /home/me/old *{weight}")
     assert caught.value.field == "source"
 
 
@@ -58,7 +58,7 @@ def test_names_of_sources_are_short_and_unlike() -> None:
 
 
 def test_a_hub_dataset_among_several_does_not_make_all_a_hub_source() -> None:
-    assert not is_hub_source("hub:a/b; /work/app")
+    assert not is_hub_source("hub:a/b; /home/me/app")
     assert is_hub_source("hub:a/b")
 
 

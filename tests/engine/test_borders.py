@@ -18,20 +18,13 @@ from tests.borders import SHAPES, masked_logits, packed_logits, some_rows, tiny,
 NEVER = 1e-4  # of logits that span about ten
 
 
+@pytest.mark.parametrize("flat", [False, True], ids=["in a row", "rows end to end"])
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_an_example_in_a_row_is_read_as_if_it_were_alone(shape: str, attention: str) -> None:
+def test_an_example_is_read_as_if_it_were_alone(shape: str, attention: str, flat: bool) -> None:
     model = tiny(shape, attention)
     packed, _ = some_rows()
-    assert worst_difference(model, packed, packed_logits(model, packed, flat=False)) < NEVER
-
-
-@pytest.mark.parametrize("attention", ["sdpa", "eager"])
-@pytest.mark.parametrize("shape", SHAPES)
-def test_rows_end_to_end_are_read_the_same(shape: str, attention: str) -> None:
-    model = tiny(shape, attention)
-    packed, _ = some_rows()
-    assert worst_difference(model, packed, packed_logits(model, packed, flat=True)) < NEVER
+    assert worst_difference(model, packed, packed_logits(model, packed, flat=flat)) < NEVER
 
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])

@@ -11,7 +11,7 @@ import pytest
 from codetune_ui.core.completion import Ask, Chunk
 from codetune_ui.core.config import Config
 from codetune_ui.core.errors import MachineError
-from codetune_ui.engine.desk import QUEUE, Desk
+from codetune_ui.engine.desk import QUEUE, Desk, as_trained
 from codetune_ui.engine.generate import Completer
 from codetune_ui.runs.store import Home
 
@@ -87,3 +87,20 @@ def test_leaving_ends_the_writing(desk: Desk) -> None:
     asyncio.run(leave())
     desk.close()
     assert scribe.writing == 0
+
+
+@pytest.mark.parametrize(
+    ("how", "asked", "given"),
+    [
+        ("neighbours", None, 300),
+        ("neighbours", 200, 200),
+        ("neighbours", 400, 300),
+        ("path", None, 0),
+        ("none", None, None),
+    ],
+)
+def test_files_take_no_more_of_a_prompt_than_of_the_run_s_rows(
+    how: str, asked: int | None, given: int | None
+) -> None:
+    config = Config(repo_context=how, context_tokens=300)
+    assert as_trained(Ask("a", context_tokens=asked), config, None).context_tokens == given

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ import torch
 
 from codetune_ui.core.completion import Ask, Chunk
 from codetune_ui.core.config import Config
+from codetune_ui.core.context import Surroundings
+from codetune_ui.core.document import Document
 from codetune_ui.core.errors import ModelError
-from codetune_ui.core.neighbours import Neighbour
+from codetune_ui.core.neighbours import Neighbour, Repository
 from codetune_ui.core.tokens import CodeTokenizer
 from codetune_ui.engine import adapters as adapters_module
 from codetune_ui.engine.generate import Completer, _Writer, choose
@@ -72,6 +75,32 @@ def test_a_path_and_other_files_stand_before_the_prompt(completer: Completer) ->
     )
     plain, mode = completer.prompt(Ask("a = 1", path="main.py"), completer.format, 8)
     assert (completer.tokenizer.decode(plain), mode) == ("<filename>main.py\na = 1", "ltr")
+
+
+def test_other_files_take_no_more_than_is_asked(completer: Completer) -> None:
+    extra = (Neighbour("a.py", "x = 1\n" * 9), Neighbour("b.py", "y = 2\n" * 9))
+    ask = Ask("a", "b", path="main.py", extra=extra)
+    path_alone, _ = completer.prompt(Ask("a", "b", path="main.py"), completer.format, 8)
+    for most in (0, 9, 30):
+        ids, _ = completer.prompt(replace(ask, context_tokens=most), completer.format, 8)
+        assert len(ids) <= len(path_alone) + most
+        assert ids[-len(path_alone) :] == path_alone
+    assert len(ids) > len(path_alone)
+
+
+def test_the_prompt_s_context_is_the_one_that_training_lays_out(completer: Completer) -> None:
+    files = [
+        Document("import lib\n" * 3, "main.py", "Python", ""),
+        Document("x = 1\n" * 40, "lib.py", "Python", ""),
+    ]
+    repository = Repository(files)
+    trained = Surroundings(completer.format, completer.tokenizer, "", 64, repository)
+    context = trained.around("main.py", 400)
+    extra = repository.neighbours("main.py")
+    ask = Ask("a", "b", path="main.py", extra=extra, context_tokens=64)
+    ids, _ = completer.prompt(ask, completer.format, 8)
+    assert tuple(ids[: len(context.before)]) == context.before
+    assert 48 < context.size == len(ids) - len(completer.prompt(Ask("a", "b"), None, 8)[0]) - 4
 
 
 def test_other_files_never_push_out_the_text_around_the_hole(completer: Completer) -> None:

@@ -47,6 +47,13 @@ def words(run: Run, name: str = "train") -> Any:
     return np.fromfile(run.dataset_dir / f"{name}.rows", np.uint32).reshape(-1, SEQ)
 
 
+def repositories() -> Iterator[Document]:
+    """Yield one file each of ever more repositories, as a Hub dataset would."""
+    for number in itertools.count():
+        text = "".join(f"value_{number}_{k} = {number * k}\n" for k in range(40))
+        yield Document(text, f"r{number}/a.py", "Python", f"r{number}")
+
+
 def test_the_plan_s_rows_are_written_and_the_manifest_counts_them(
     model: Path, code_folder: Path
 ) -> None:
@@ -126,16 +133,13 @@ def test_code_that_changed_between_two_attempts_is_told(model: Path, code_folder
 def test_a_stream_is_read_only_as_far_as_the_plan_needs(
     model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read: list[int] = []
+    read: list[str] = []
 
     def endless(_config: Config, *, refresh: bool) -> Iterator[Document]:
-        number = 0
         assert not refresh  # training reads what was scanned
-        while True:
-            read.append(number)
-            text = "".join(f"value_{number}_{k} = {number * k}\n" for k in range(40))
-            yield Document(text, f"r{number}/a.py", "Python", f"r{number}")
-            number += 1
+        for document in repositories():
+            read.append(document.path)
+            yield document
 
     monkeypatch.setattr(prepare, "read_documents", endless)
     monkeypatch.setattr(prepare, "STREAM_BLOCK", 30)
@@ -180,9 +184,7 @@ def test_two_sources_are_read_with_a_hub_dataset_cut_short(
 ) -> None:
     def rows(_config: Config, *, rules: Any) -> Iterator[Document]:
         assert not rules.forces("a.py")
-        for number in itertools.count():
-            text = "".join(f"value_{number}_{k} = {number * k}\n" for k in range(40))
-            yield Document(text, f"r{number}/a.py", "Python", f"r{number}")
+        return repositories()
 
     monkeypatch.setattr("codetune_ui.engine.hub.hub_documents", rows)
     monkeypatch.setattr(reading, "HUB_ROWS_AMONG_SEVERAL", 5)

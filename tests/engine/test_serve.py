@@ -90,6 +90,27 @@ def test_a_path_and_other_files_are_read_before_the_prompt(served: Served) -> No
     assert found == plain + 2 + sum(len(tokenizer.encode(text)) for text in texts)
 
 
+def test_files_take_as_many_tokens_as_a_request_allows(served: Served) -> None:
+    extra = [{"filename": "lib.py", "text": "x = 1\n"}]
+    around = {"path": "main.py", "input_extra": extra}
+    bare = served.ask(path="main.py").json()["usage"]["prompt_tokens"]
+    none = served.ask(**around, context_tokens=0).json()["usage"]["prompt_tokens"]
+    whole = served.ask(**around, context_tokens=99).json()["usage"]["prompt_tokens"]
+    assert none == bare < whole
+
+
+def test_a_run_is_served_with_as_many_tokens_of_files_as_it_was_trained_with(
+    served: Served,
+) -> None:
+    how: dict[str, Any] = {"repo_context": "neighbours", "context_tokens": 24}
+    run = add_trained_run(served.home, served.model, "near", **how)
+    extra = [{"filename": "lib.py", "text": "x = 1\n" * 99}]
+    bare = served.ask(model="codetune-near", path="main.py").json()["usage"]
+    near = served.ask(model="codetune-near", path="main.py", input_extra=extra).json()["usage"]
+    served.home.delete(run)
+    assert 8 < near["prompt_tokens"] - bare["prompt_tokens"] <= 24
+
+
 def test_another_file_without_a_text_is_refused(served: Served) -> None:
     reply = served.ask(input_extra=[{"filename": "lib.py"}])
     assert reply.status_code == 400

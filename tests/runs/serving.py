@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 from codetune_ui.core.config import Config
 from codetune_ui.runs.store import Home, Run
 
 
-def add_trained_run(home: Home, model: Path, name: str, *, seed: int = 0) -> Run:
+def add_trained_run(home: Home, model: Path, name: str, *, seed: int = 0, **how: Any) -> Run:
     """Make a run with a LoRA adapter of random weights, as a finished training leaves it."""
     import torch
     from peft import LoraConfig, get_peft_model
@@ -18,7 +19,7 @@ def add_trained_run(home: Home, model: Path, name: str, *, seed: int = 0) -> Run
 
     from codetune_ui.engine.model import quiet_peft
 
-    run = home.create_run(Config(base_model=str(model)), name)
+    run = home.create_run(Config(base_model=str(model), **how), name)
     base = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
     with quiet_peft():
         tuned = get_peft_model(base, LoraConfig(r=4, lora_alpha=8, target_modules="all-linear"))

@@ -251,7 +251,7 @@ def test_the_context_is_shown_before_the_prompt_faded_and_named(home: Path, tmp_
     texts = {"a.py": "import b\n" + "".join(SOME_CODE), "b.py": "<b> = 1\n"}
     scan = make_scan(home, tmp_path, texts, max_seq_len=512)
     build_tokenizer(tmp_path / "model", special_tokens=[*STARCODER_TOKENS, "<reponame>"])
-    changes: dict[str, Any] = {"repo_context": "neighbours", "source": "/work/shop"}
+    changes: dict[str, Any] = {"repo_context": "neighbours", "source": "/home/me/shop"}
     view = shown(scan, "psm", "a.py", **changes)
     flow = view.split('class="code flow">')[1]
     assert text_of(flow).startswith(
@@ -270,7 +270,7 @@ def test_the_context_is_shown_before_the_prompt_faded_and_named(home: Path, tmp_
 
 
 def test_a_tokenizer_without_the_tokens_of_a_path_is_a_sentence(scan: Run) -> None:
-    text = text_of(shown(scan, repo_context="path", source="/work/shop"))
+    text = text_of(shown(scan, repo_context="path", source="/home/me/shop"))
     assert (
         "The tokenizer has no token &lt;reponame&gt;, which StarCoder puts before a path." in text
     )

@@ -232,9 +232,14 @@ def test_one_line_is_asked_to_stop_at_its_break(home: Path, writer: Writer) -> N
 
 def test_path_and_neighbours_reach_the_server(home: Path, writer: Writer) -> None:
     near = Neighbour("shop/tax.py", "rate = 0.2\n")
-    asked = replace(wish(), path="shop/cart.py", extra=(near,))
+    asked = replace(wish("otter"), path="shop/cart.py", extra=(near,), context_tokens=64)
     list(fill(Home(home), asked, threading.Event()))
-    assert (writer.asked[0]["path"], writer.asked[0]["extra"]) == ("shop/cart.py", (near,))
+    for side in writer.asked:  # the base reads what the adapter reads
+        assert (side["path"], side["extra"], side["context_tokens"]) == (
+            "shop/cart.py",
+            (near,),
+            64,
+        )
 
 
 def test_a_cancel_leaves_the_connection(home: Path, writer: Writer) -> None:

@@ -43,14 +43,18 @@ def test_the_guides_dataset_is_the_first_suggestion() -> None:
 
 
 def test_another_source_is_added_with_its_weight() -> None:
-    assert add_source("/work/app", "/work/old", 0.5) == ("/work/app; /work/old *0.5", "", 1.0)
-    assert add_source("", "/work/old", 1) == ("/work/old", "", 1.0)
+    assert add_source("/home/me/app", "/home/me/old", 0.5) == (
+        "/home/me/app; /home/me/old *0.5",
+        "",
+        1.0,
+    )
+    assert add_source("", "/home/me/old", 1) == ("/home/me/old", "", 1.0)
 
 
 @pytest.mark.parametrize(("place", "weight"), [("", 1.0), ("/x", 0.0), ("/x", 101.0)])
 def test_a_source_without_a_name_or_a_weight_is_refused(place: str, weight: float) -> None:
     with pytest.raises(gr.Error):
-        add_source("/work/app", place, weight)
+        add_source("/home/me/app", place, weight)
 
 
 def test_what_a_scan_saw_on_the_hub_can_be_picked(home: Path) -> None:
