@@ -44,6 +44,7 @@ from codetune_ui.core.tokens import CodeTokenizer, chars_per_token
 from codetune_ui.engine.beginning import Beginning, begin, begins_from_scan, end
 from codetune_ui.engine.producer import Prepared, rows_needed
 from codetune_ui.engine.shelf import Entry, Shelf, View
+from codetune_ui.engine.token_store import TokenStore
 from codetune_ui.runs.files import replace_json
 from codetune_ui.runs.store import Run
 
@@ -71,7 +72,10 @@ class Preparation:
             secrets.warm()  # while the tokenizer is loaded
         self.tokenizer = CodeTokenizer.from_folder(model_folder)
         format = find_format(self.tokenizer, model_folder, self.config)
-        self.recipe = Recipe.from_config(self.config, self.tokenizer, format)
+        self.tokens = TokenStore(run.home, tokenizer, self.config.source)
+        cache = self.tokens.open(self.tokenizer)
+        recipe = Recipe.from_config(self.config, self.tokenizer, format)
+        self.cache, self.recipe = cache, replace(recipe, cache=cache)
         self.known = Prepared(
             family=format.family.name if format else "",
             vocab_size=self.tokenizer.vocab_size,
@@ -87,6 +91,7 @@ class Preparation:
             beginning = begin(self.run, shelf, from_scan=self.from_scan)
             with closing(beginning.texts):
                 self._write(beginning)
+        self.tokens.save(self.cache)
         self.known = replace(self.known, stage="done", train_rows=rows_needed(self.config))
         # Before the news: whoever hears it may end this process at once.
         replace_json(self.run.dataset_dir / "manifest.json", asdict(self.known))

@@ -31,6 +31,7 @@ from codetune_ui.core.tokens import CodeTokenizer
 from codetune_ui.engine.reading import read_documents
 from codetune_ui.engine.report import Reporter, StopWish
 from codetune_ui.engine.scan import scan
+from codetune_ui.engine.token_store import MOST_CHARACTERS
 from codetune_ui.runs.process import environment
 from codetune_ui.runs.store import Home, Run
 from tests.bench.data_step import MB, make_code
@@ -142,7 +143,8 @@ def speeds(model: Path, folder: Path) -> None:
         config = _config(model, source, 4)
         documents = [d for d in read_documents(config) if isinstance(d, Document)]
         plain = Recipe.from_config(config, tokenizer, find_format(tokenizer, model, config))
-        for kept, recipe in ((False, plain), (True, replace(plain, cache=TokenCache(tokenizer)))):
+        cache = TokenCache(tokenizer, MOST_CHARACTERS, forgets=False)
+        for kept, recipe in ((False, plain), (True, replace(plain, cache=cache))):
             for epoch in range(3):
                 begun = time.perf_counter()
                 count = sum(1 for _ in rows(documents, recipe, epoch))
