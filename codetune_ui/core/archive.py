@@ -21,6 +21,7 @@ from codetune_ui.core.disk import readable
 from codetune_ui.core.document import Document, Dropped, DropReason
 from codetune_ui.core.errors import SourceError
 from codetune_ui.core.ignore import IGNORE_FILES, MOST_BYTES
+from codetune_ui.core.languages import language_of
 from codetune_ui.core.scope import ATTRIBUTES, Scope
 
 MOST_MEMBERS = 500_000  # a directory of millions fills the memory before anything is read
@@ -31,6 +32,8 @@ MOST_HEADER = 16_000_000  # bytes of one header of a tar
 LOOK_AHEAD = 64_000_000  # unpacked bytes of a tar that are searched for ignore files first
 DRIVE = re.compile(r"[A-Za-z]:")
 RULE_FILES = (*IGNORE_FILES, ATTRIBUTES)
+
+Member = tuple[str, int, Callable[[], Document | Dropped]]  # path, bytes, how to read it
 
 OPENERS: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
     ".tar": lambda raw: raw,
@@ -106,14 +109,31 @@ def read_zip(file: Path, rules: Rules) -> Iterator[Document | Dropped]:
     """Yield what a zip holds, by name; `SourceError` when it is none."""
     try:
         with zipfile.ZipFile(file) as zip_file:
-            yield from _members(zip_file, file.stat().st_size, rules)
+            for item in _entries(zip_file, file.stat().st_size, rules):
+                yield item if isinstance(item, Dropped) else item[2]()
     except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
-        raise SourceError(
-            f"'{file.name}' cannot be read as a zip file.", "Pack it anew."
-        ) from error
+        raise _no_zip(file) from error
 
 
-def _members(zip_file: zipfile.ZipFile, packed: int, rules: Rules) -> Iterator[Document | Dropped]:
+def list_zip(file: Path, rules: Rules) -> Iterator[Member]:
+    """Yield path, bytes and how to read it, of every file a zip would give; it stays open.
+
+    `SourceError` when it is no zip.
+    """
+    try:
+        zip_file = zipfile.ZipFile(file)
+        for item in _entries(zip_file, file.stat().st_size, rules):
+            if not isinstance(item, Dropped):
+                yield item
+    except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
+        raise _no_zip(file) from error
+
+
+def _no_zip(file: Path) -> SourceError:
+    return SourceError(f"'{file.name}' cannot be read as a zip file.", "Pack it anew.")
+
+
+def _entries(zip_file: zipfile.ZipFile, packed: int, rules: Rules) -> Iterator[Dropped | Member]:
     found = sorted(zip_file.infolist(), key=lambda info: info.filename)
     if len(found) > MOST_MEMBERS:
         raise SourceError(
@@ -127,11 +147,14 @@ def _members(zip_file: zipfile.ZipFile, packed: int, rules: Rules) -> Iterator[D
         if ".git" in path.split("/")[:-1]:
             continue
         reason = _reason(path, scope, rules, link=stat.S_ISLNK(info.external_attr >> 16))
+        pardoned = scope.pardoned(path)
         if reason is not None:
             yield Dropped(path, reason)
+        elif reason := rules.reason(path, pardoned):
+            yield Dropped(path, reason, language_of(path) or "")
         else:
             read = partial(archive.read, info)
-            yield admit_file(path, read, rules, pardoned=scope.pardoned(path))
+            yield path, info.file_size, partial(admit_file, path, read, rules, pardoned=pardoned)
 
 
 def _plain(name: str) -> str:

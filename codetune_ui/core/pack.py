@@ -14,6 +14,7 @@ from codetune_ui.core.errors import ConfigError
 
 IGNORE_INDEX = -100
 BUFFER = 512  # examples that are packed together; more fill no better and wait longer
+FIRST_BUFFER = 32  # so that the first row comes soon; each buffer is twice the one before
 
 _ID = np.uint32((1 << 29) - 1)
 _STARTS = np.uint32(1 << 30)
@@ -53,6 +54,7 @@ def pack(examples: Iterable[Packable], max_seq_len: int, pad_id: int) -> Iterato
     example has been read. The least filled rows of a buffer go back into the next one.
     """
     buffer: list[Packable] = []
+    most = FIRST_BUFFER
     for example in examples:
         if len(example.ids) > max_seq_len:
             raise ConfigError(
@@ -62,8 +64,9 @@ def pack(examples: Iterable[Packable], max_seq_len: int, pad_id: int) -> Iterato
             )
         if example.ids:
             buffer.append(example)
-        if len(buffer) >= BUFFER:
-            ready, buffer = _emit(buffer, max_seq_len, keep=BUFFER // 4)
+        if len(buffer) >= most:
+            ready, buffer = _emit(buffer, max_seq_len, keep=most // 4)
+            most = min(2 * most, BUFFER)
             yield from (_row(members, max_seq_len, pad_id) for members in ready)
     ready, _ = _emit(buffer, max_seq_len, keep=0)
     yield from (_row(members, max_seq_len, pad_id) for members in ready)

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 BATCH_CHARACTERS = 200_000  # of documents that are encoded in one call, over all cores
+FIRST_CHARACTERS = 25_000  # of the first such call; each is twice the one before
 SHUFFLED = 256  # examples among which the next is drawn, so that one long file fills no whole step
+FIRST_SHUFFLED = 16  # of the first ones, so that the first row comes soon
 
 
 @dataclass(frozen=True)
@@ -142,13 +144,13 @@ def examples_of(documents: Iterable[Document], recipe: Recipe, epoch: int) -> It
 
 def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
     batch: list[Document] = []
-    characters = 0
+    characters, most = 0, FIRST_CHARACTERS
     for document in documents:
         batch.append(document)
         characters += len(document.text)
-        if characters >= BATCH_CHARACTERS:
+        if characters >= most:
             yield batch
-            batch, characters = [], 0
+            batch, characters, most = [], 0, min(2 * most, BATCH_CHARACTERS)
     yield batch
 
 
@@ -161,11 +163,28 @@ def shuffled(documents: Sequence[T], rng: random.Random) -> list[T]:
 
 def rows(documents: Sequence[Document], recipe: Recipe, epoch: int) -> Iterator[Row]:
     """Yield the packed rows of one epoch; order and holes follow from seed and epoch alone."""
-    recipe = of_set(recipe, documents)
+    return rows_of_blocks([documents], recipe, epoch)
+
+
+def rows_of_blocks(
+    blocks: Iterable[Sequence[Document]], recipe: Recipe, epoch: int
+) -> Iterator[Row]:
+    """Yield the rows of an epoch whose documents come in blocks; each is asked for in its turn.
+
+    Documents are shuffled, and read with their neighbours, within a block; rows are packed over
+    all of them.
+    """
     rng = random.Random(f"{recipe.seed}:{epoch}")
-    order = shuffled(range(len(documents)), rng)  # of places: the texts may lie on disk
-    stream = examples_of((documents[place] for place in order), recipe, epoch)
+    stream = (example for block in blocks for example in _of_block(block, recipe, epoch, rng))
     return pack(_mix(stream, rng), recipe.max_seq_len, recipe.pad_id)
+
+
+def _of_block(
+    documents: Sequence[Document], recipe: Recipe, epoch: int, rng: random.Random
+) -> Iterator[Example]:
+    order = shuffled(range(len(documents)), rng)  # of places: the texts may lie on disk
+    some = (documents[place] for place in order)
+    return examples_of(some, of_set(recipe, documents), epoch)
 
 
 def _cuts(document: Document, parts: list[Piece], recipe: Recipe, epoch: int) -> list[Cut]:
@@ -201,11 +220,13 @@ def _rescue(cut: Cut, recipe: Recipe) -> list[Example]:
 
 
 def _mix(stream: Iterable[Example], rng: random.Random) -> Iterator[Example]:
-    """Yield in random order from a bounded buffer."""
+    """Yield in random order from a bounded buffer, which grows as it is used."""
     held: list[Example] = []
+    most = FIRST_SHUFFLED
     for example in stream:
         held.append(example)
-        if len(held) > SHUFFLED:
+        if len(held) > most:
+            most = min(most + 1, SHUFFLED)
             place = rng.randrange(len(held))
             held[place], held[-1] = held[-1], held[place]
             yield held.pop()

@@ -6,7 +6,8 @@ row with the same `document_from_row`, and hands the other on as the folder it w
 
 from __future__ import annotations
 
-from collections import Counter
+import itertools
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -58,8 +59,8 @@ class NamedRules:
         return self._rules.reason(self._before + path, pardoned)
 
 
-def read_sources(config: Config, read: Reader) -> Items:
-    """Yield what every source of the config holds, one after the other.
+def read_sources(config: Config, read: Reader, *, alternate: bool = False) -> Items:
+    """Yield what every source of the config holds, one after the other, or a file of each in turn.
 
     `read(place, config, rules)` opens one. Of several each path and group begins with its source's
     short name, so that none is met twice and none is split together with another's.
@@ -69,13 +70,23 @@ def read_sources(config: Config, read: Reader) -> Items:
     rules = name_rules(config.include, config.exclude, config.force_in)
     seconds_of(config.held_out_after)  # refused before anything is read
     opened = [
-        _of_source(read(spec.place, config, NamedRules(rules, name)), name, spec.weight)
+        of_source(read(spec.place, config, NamedRules(rules, name)), name, spec.weight)
         for spec, name in zip(specs, names, strict=True)
     ]
-    return (item for items in opened for item in items)
+    return _in_turn(opened) if alternate else (item for items in opened for item in items)
 
 
-def _of_source(items: Items, name: str, weight: float) -> Items:
+def _in_turn(opened: list[Items]) -> Items:
+    waiting = deque(opened)
+    while waiting:
+        items = waiting.popleft()
+        for item in itertools.islice(items, 1):
+            yield item
+            waiting.append(items)
+
+
+def of_source(items: Items, name: str, weight: float) -> Items:
+    """Hand on what one of several sources holds, under its name and with its weight."""
     before = f"{name}/" if name else ""
     if not before and weight == 1:
         yield from items

@@ -11,7 +11,7 @@ small part of the cost. Where the ends do not agree with the text, the piece is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -50,13 +50,11 @@ def encode_pieces(
     spliced = [_can_splice(piece, tokenizer) for piece in pieces]
     texts: list[str] = []
     for piece, ends_only in zip(pieces, spliced, strict=True):
-        texts += [piece.text[:END], piece.text[-END:]] if ends_only else [piece.text]
+        texts += _cut_ends(piece) if ends_only else [piece.text]
     encoded = iter(tokenizer.encode_batch(texts, continues=continues))
     found: list[list[int]] = []
     for piece, ends_only in zip(pieces, spliced, strict=True):
-        ids: list[int] | None = next(encoded)
-        if ends_only and ids is not None:
-            ids = _splice(piece, ids, next(encoded), tokenizer)
+        ids = _splice(piece, encoded, tokenizer) if ends_only else next(encoded)
         found.append(tokenizer.encode(piece.text, continues=continues) if ids is None else ids)
     return found
 
@@ -90,15 +88,33 @@ def _can_splice(piece: Piece, tokenizer: CodeTokenizer) -> bool:
     return piece.known is not None and len(piece.text) > 3 * END and not tokenizer.has_dummy_space
 
 
+def _is_cut(piece: Piece) -> tuple[bool, bool]:
+    """Say whether a piece begins and ends elsewhere than its text: only a cut changes tokens."""
+    whole = piece.known.text if piece.known else ""
+    return not whole or piece.start > 0, piece.start + len(piece.text) != len(whole)
+
+
+def _cut_ends(piece: Piece) -> list[str]:
+    ends = zip(_is_cut(piece), (piece.text[:END], piece.text[-END:]), strict=True)
+    return [text for is_cut, text in ends if is_cut]
+
+
 def _splice(
-    piece: Piece, head: list[int], tail: list[int], tokenizer: CodeTokenizer
+    piece: Piece, encoded: Iterator[list[int]], tokenizer: CodeTokenizer
 ) -> list[int] | None:
+    """Join the tokens of the cut ends, which are the next ones, with the known ones between."""
+    heads, tails = _is_cut(piece)
+    head, tail = next(encoded) if heads else [], next(encoded) if tails else []
     known = piece.known
     if known is None:
         return None
     start, end = piece.start, piece.start + len(piece.text) - END
-    first = _agree(known, head, _places(piece.text[:END], head, tokenizer, start))
-    last = _agree(known, tail, _places(piece.text[-END:], tail, tokenizer, end))
+    first: tuple[int, int] | None = (0, 0)
+    last: tuple[int, int] | None = (0, len(known.ids))
+    if heads:
+        first = _agree(known, head, _places(piece.text[:END], head, tokenizer, start))
+    if tails:
+        last = _agree(known, tail, _places(piece.text[-END:], tail, tokenizer, end))
     if first is None or last is None or first[1] > last[1]:
         return None
     return head[: first[0]] + known.ids[first[1] : last[1]] + tail[last[0] :]
@@ -117,7 +133,7 @@ def _agree(known: Known, ids: list[int], places: list[int]) -> tuple[int, int] |
     """Find the first token of an end, and its number in the whole, from which on both agree."""
     if not places:
         return None
-    first = int(np.searchsorted(known.starts, places[0]))
+    first = int(known.starts.searchsorted(places[0]))
     near: list[int] = known.starts[first : first + NEAR].tolist()
     step = 0
     for index, place in enumerate(places[: len(ids) - AGREE]):

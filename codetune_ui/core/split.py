@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -71,7 +71,16 @@ class Split:
         if self.after:
             return document.changed >= self.after
         name = self.key(document)
-        return name in self.chosen if self.chosen is not None else _place(name) < self.share
+        return name in self.chosen if self.chosen is not None else place_of(name) < self.share
+
+    def frozen(self, documents: Iterable[Placed]) -> Split:
+        """Return the split that holds out no other groups than it does among these documents.
+
+        For a stream whose first documents give enough to measure on: a group that was met stays
+        on its side, and every group that comes later is trained on.
+        """
+        met = {self.key(document) for document in documents if self.holds_out(document)}
+        return Split(self.key, self.share, frozenset(met))
 
 
 def split_documents(documents: Sequence[T], config: Config) -> tuple[list[T], list[T]]:
@@ -82,17 +91,20 @@ def split_documents(documents: Sequence[T], config: Config) -> tuple[list[T], li
     return train, val
 
 
-def choose_split(documents: Sequence[Placed], config: Config) -> Split:
-    """Take the coarsest level of groups whose held-out share comes near the wanted one."""
+def choose_split(documents: Sequence[Placed], config: Config, share: float | None = None) -> Split:
+    """Take the coarsest level of groups whose held-out share comes near the wanted one.
+
+    `share` is the wanted one of these documents, where they are only the first of more.
+    """
     characters = sum(document.size for document in documents)
     _check_enough(documents, characters)
     if config.held_out_after:
         return _by_time(documents, config.held_out_after)
-    share = held_out_share(characters, config)
+    share = share or held_out_share(characters, config)
     sizes: dict[str, int] = {}
     for key in _levels(documents):
         sizes = _sizes(documents, key)
-        by_hash = sum(size for name, size in sizes.items() if _place(name) < share)
+        by_hash = sum(size for name, size in sizes.items() if place_of(name) < share)
         near = NEAR[0] <= by_hash / (share * characters) <= NEAR[1]
         if near and len(sizes) >= FEWEST_GROUPS:
             return Split(key, share)
@@ -185,19 +197,19 @@ def _choose(sizes: Mapping[str, int], wanted: float) -> frozenset[str]:
     """
     chosen: set[str] = set()
     taken = 0
-    for name in sorted(sizes, key=_place):
+    for name in sorted(sizes, key=place_of):
         if taken >= wanted or len(chosen) == len(sizes) - 1:
             break
         if taken + sizes[name] <= NEAR[1] * wanted:
             chosen.add(name)
             taken += sizes[name]
-    return frozenset(chosen or {min(sizes, key=lambda name: (sizes[name], _place(name)))})
+    return frozenset(chosen or {min(sizes, key=lambda name: (sizes[name], place_of(name)))})
 
 
-def _place(name: str) -> float:
+def place_of(name: str) -> float:
     """Return a number from 0 to 1 that depends on the name only.
 
-    >>> round(_place("src"), 4)
+    >>> round(place_of("src"), 4)
     0.7793
     """
     digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()

@@ -23,12 +23,13 @@ from codetune_ui.core.scope import Scope
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file to look at; see `Document.changed`, and `Scope.pardoned`."""
+    """A file to look at; see `Document.changed`, and `Scope.pardoned`; `size` is in bytes."""
 
     path: str
     file: Path
     changed: float = 0.0
     pardoned: frozenset[DropReason] = frozenset()
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +57,16 @@ def walk(
     yield from _push(waiting, root, "", scope, None)
     while waiting:
         item = waiting.pop()
-        mode = _mode(item.entry)
+        found = _stat(item.entry)
+        mode = None if found is None else found.st_mode
         if mode is not None and stat.S_ISDIR(mode):
             yield from _enter(waiting, item, since, git=git)
         elif (reason := _file_reason(item, mode, rules)) is not None:
             yield Dropped(item.path, reason)
         else:
-            scope, path = item.scope, item.path
-            yield Found(path, Path(item.entry.path), scope.changed(path), scope.pardoned(path))
+            scope, path, size = item.scope, item.path, found.st_size if found else 0
+            changed, pardoned = scope.changed(path), scope.pardoned(path)
+            yield Found(path, Path(item.entry.path), changed, pardoned, size)
 
 
 def _scope_of(root: Path, since: float) -> Scope:
@@ -104,9 +107,9 @@ def _push(
     ]
 
 
-def _mode(entry: os.DirEntry[str]) -> int | None:
+def _stat(entry: os.DirEntry[str]) -> os.stat_result | None:
     try:
-        return entry.stat(follow_symlinks=False).st_mode
+        return entry.stat(follow_symlinks=False)
     except OSError:
         return None  # it went away, or its name is too long
 

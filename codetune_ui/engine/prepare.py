@@ -6,9 +6,10 @@ dataset/train.rows       epoch after epoch of rows, until the plan has enough
 dataset/progress.json    how far it is
 dataset/manifest.json    last: the counts and hashes of all this
 
-The texts lie in a scratch file meanwhile (engine/shelf.py): memory grows with the number of
-documents, not with their length. Started again after a crash, it cuts the same rows anew, checks
-those on disk, and goes on.
+Where the documents come from is engine/beginning.py's matter. The texts lie in a scratch file
+meanwhile (engine/shelf.py): memory grows with the number of documents, not with their length.
+Started again after a crash, it begins where the first attempt began, cuts the same rows anew,
+checks those on disk, and goes on.
 """
 
 from __future__ import annotations
@@ -24,28 +25,31 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
+from codetune_ui.core import secrets
 from codetune_ui.core.config import Config
 from codetune_ui.core.document import Document
 from codetune_ui.core.errors import CodeTuneError, SourceError
 from codetune_ui.core.families import find_format
 from codetune_ui.core.pack import Row, to_words
-from codetune_ui.core.recipe import Recipe, examples_of, of_set, rows
-from codetune_ui.core.sources import is_hub_source, shown
-from codetune_ui.core.split import Split, choose_split
+from codetune_ui.core.recipe import Recipe, examples_of, of_set, rows, rows_of_blocks
+from codetune_ui.core.sources import shown
 from codetune_ui.core.tokens import CodeTokenizer, chars_per_token
+from codetune_ui.engine.beginning import Beginning, begin, begins_from_scan, end
 from codetune_ui.engine.producer import Prepared, rows_needed
-from codetune_ui.engine.reading import STREAM_BLOCK, read_documents
 from codetune_ui.engine.shelf import Entry, Shelf, View
+from codetune_ui.engine.token_store import TokenStore
 from codetune_ui.runs.files import replace_json
 from codetune_ui.runs.store import Run
 
 SAMPLE = 200  # documents that chars per token and the FIM figures are taken from
+SAMPLE_CHARACTERS = 500_000  # of them at most; the training waits for the figures
 MOST_VAL_ROWS = 256
 
 
@@ -61,86 +65,87 @@ class Preparation:
     def __init__(self, run: Run, model_folder: Path) -> None:
         self.run = run
         self.config = run.config()
+        file = model_folder / "tokenizer.json"
+        tokenizer = _sha256(file.read_bytes() if file.is_file() else b"")  # refused below
+        self.from_scan = begins_from_scan(run, tokenizer)
+        if not self.from_scan:
+            secrets.warm()  # while the tokenizer is loaded
         self.tokenizer = CodeTokenizer.from_folder(model_folder)
         format = find_format(self.tokenizer, model_folder, self.config)
-        self.recipe = Recipe.from_config(self.config, self.tokenizer, format)
+        self.tokens = TokenStore(run.home, tokenizer, self.config.source)
+        cache = self.tokens.open(self.tokenizer)
+        recipe = Recipe.from_config(self.config, self.tokenizer, format)
+        self.cache, self.recipe = cache, replace(recipe, cache=cache)
         self.known = Prepared(
             family=format.family.name if format else "",
             vocab_size=self.tokenizer.vocab_size,
             seed=self.config.seed,
             config=_sha256(json.dumps(self.config.to_dict(), sort_keys=True).encode()),
-            tokenizer=_sha256((model_folder / "tokenizer.json").read_bytes()),
+            tokenizer=tokenizer,
         )
 
     def write(self) -> None:
         """Read, split, cut and write everything the plan needs."""
         self._note(stage="reading")
         with Shelf(self.run.dataset_dir) as shelf:
-            self._write(shelf)
+            beginning = begin(self.run, shelf, from_scan=self.from_scan)
+            with closing(beginning.texts):
+                self._write(beginning)
+        self.tokens.save(self.cache)
         self.known = replace(self.known, stage="done", train_rows=rows_needed(self.config))
         # Before the news: whoever hears it may end this process at once.
         replace_json(self.run.dataset_dir / "manifest.json", asdict(self.known))
+        end(self.run)
         self._note()
 
-    def _write(self, shelf: Shelf) -> None:
-        documents = (
-            d for d in read_documents(self.config, refresh=False) if isinstance(d, Document)
-        )
-        size = STREAM_BLOCK if is_hub_source(self.config.source) else None
-        first = shelf.put(itertools.islice(documents, size))
-        split = choose_split(first, self.config)
-        train = [entry for entry in first if not split.holds_out(entry)]
-        val = [entry for entry in first if split.holds_out(entry)]
-        del first
+    def _write(self, beginning: Beginning) -> None:
+        """Cut the first row before anything is measured: the training can begin to load it."""
+        texts, train, val = beginning.texts, beginning.train, beginning.held_out
         self._note(stage="cutting", train_documents=len(train), val_documents=len(val))
-        self._write_held_out(shelf.view(val))
-        self._measure(shelf.view(train), streamed=size is not None)
-        val_rows = self._write_val(shelf.view(val))
-        self._note(stage="ready", val_rows=val_rows)
-        self._write_train(self._epochs(shelf, train, self._blocks(shelf, documents, split)))
+        endless = self._epochs(beginning)
+        path = self.run.dataset_dir / "train.rows"
+        with path.open("r+b" if path.exists() else "w+b", buffering=0) as file:
+            self._write_rows(file, itertools.islice(endless, 1))
+            self._write_held_out(texts.view(val))
+            self._measure(texts.view(train), beginning.characters)
+            self._note(stage="ready", val_rows=self._write_val(texts.view(val)))
+            self._write_rows(file, itertools.islice(endless, rows_needed(self.config) - 1))
+            os.fsync(file.fileno())
 
     def _note(self, **changes: object) -> None:
         self.known = replace(self.known, **changes)  # type: ignore[arg-type]
         replace_json(self.run.dataset_dir / "progress.json", asdict(self.known))
 
-    def _blocks(
-        self, shelf: Shelf, documents: Iterator[Document], split: Split
-    ) -> Iterator[list[Entry]]:
-        """Yield the rest of a stream in blocks, without what falls on the held-out side."""
-        while block := list(itertools.islice(documents, STREAM_BLOCK)):
-            yield shelf.put(document for document in block if not split.holds_out(document))
-
-    def _epochs(
-        self, shelf: Shelf, train: list[Entry], more: Iterator[list[Entry]]
-    ) -> Iterator[Row]:
+    def _epochs(self, beginning: Beginning) -> Iterator[Row]:
         """Yield rows without end; the first epoch reads the source only as far as it is asked.
 
         Shuffled are the entries: a text is read back when its turn comes.
         """
-        seen = list(train)
+        texts, seen = beginning.texts, list(beginning.train)
         count = 0
-        for block in itertools.chain([train], more):
-            if block is not train:
-                seen += block
-            for row in rows(shelf.view(self._shown(block, 0)), self.recipe, 0):
-                count += 1
-                yield row
+        for row in rows_of_blocks(self._first_epoch(beginning, seen), self.recipe, 0):
+            count += 1
+            yield row
         if not count:
             raise SourceError("The code gives not a single row to train on.", "Add more code.")
         self._note(rows_per_epoch=count, train_documents=len(seen))
         for epoch in itertools.count(1):
-            yield from rows(shelf.view(self._shown(seen, epoch)), self.recipe, epoch)
+            yield from rows(texts.view(self._shown(seen, epoch)), self.recipe, epoch)
+
+    def _first_epoch(self, beginning: Beginning, seen: list[Entry]) -> Iterator[View]:
+        """Yield what is known at first, then block by block what is read; note it all in `seen`."""
+        yield beginning.texts.view(self._shown(beginning.train, 0))
+        for block in beginning.more:
+            seen += block
+            yield beginning.texts.view(self._shown(block, 0))
 
     def _shown(self, entries: list[Entry], epoch: int) -> list[Entry]:
         """Return what an epoch shows; where chance would leave nothing at all, everything."""
         return shown(entries, self.config.seed, epoch) or entries
 
-    def _write_train(self, endless: Iterator[Row]) -> None:
-        path = self.run.dataset_dir / "train.rows"
-        with path.open("r+b" if path.exists() else "w+b", buffering=0) as file:
-            for row in itertools.islice(endless, rows_needed(self.config)):
-                _write_or_compare(file, to_words(row).tobytes())
-            os.fsync(file.fileno())
+    def _write_rows(self, file: BinaryIO, some: Iterator[Row]) -> None:
+        for row in some:
+            _write_or_compare(file, to_words(row).tobytes())
 
     def _write_held_out(self, val: Sequence[Document]) -> None:
         with (self.run.dataset_dir / "held_out.jsonl").open("w", encoding="utf-8") as file:
@@ -160,22 +165,33 @@ class Preparation:
         np.concatenate(words).tofile(self.run.dataset_dir / "val.rows")
         return len(words)
 
-    def _measure(self, train: View, *, streamed: bool) -> None:
-        sample = list(train[:SAMPLE])
+    def _measure(self, train: View, characters: int | None) -> None:
+        sample = _sample(train)
         found = list(examples_of(sample, of_set(self.recipe, train), 0))
         holes = [example for example in found if example.mode != "ltr"]
         whole = [e for e in holes if e.prefix + e.middle + e.suffix == e.source]
         density = chars_per_token(self.tokenizer, [d.text for d in sample])
-        row_characters = density * self.config.max_seq_len
-        whole_code = sum(entry.size * entry.weight for entry in train.entries)
+        row_characters = max(density * self.config.max_seq_len, 1.0)
         self.known = replace(
             self.known,
             chars_per_token=round(density, 3),
             # an estimate, until the first pass has been made; of a stream nobody knows the end
-            rows_per_epoch=None if streamed else math.ceil(whole_code / max(row_characters, 1.0)),
+            rows_per_epoch=None if characters is None else math.ceil(characters / row_characters),
             fim_rate_effective=round(len(holes) / max(1, len(found)), 4),
             whole_prompt_share=round(len(whole) / len(holes), 4) if holes else 1.0,
         )
+
+
+def _sample(documents: View) -> list[Document]:
+    """Return the first documents, so many that their figures say something."""
+    sample: list[Document] = []
+    characters = 0
+    for document in itertools.islice(documents, SAMPLE):
+        sample.append(document)
+        characters += document.size
+        if characters >= SAMPLE_CHARACTERS:
+            break
+    return sample
 
 
 def _write_or_compare(file: BinaryIO, words: bytes) -> None:

@@ -18,7 +18,7 @@ from codetune_ui.core.sources import check_git_url, is_git_url, is_hub_source
 from codetune_ui.engine.fetch import fetch, never
 from codetune_ui.runs.store import Home
 
-STREAM_BLOCK = 2000  # documents of a Hub dataset that are split, shuffled and packed together
+STREAM_BLOCK = 2000  # documents that are shuffled together at most; of a Hub dataset a scan's
 HUB_ROWS_AMONG_SEVERAL = 20_000
 
 
@@ -27,13 +27,15 @@ def read_documents(
     *,
     cancelled: Callable[[], bool] = never,
     refresh: bool = True,
+    alternate: bool = False,
     on_read: Callable[[Document | Dropped], None] | None = None,
 ) -> Iterator[Document | Dropped]:
     """Yield everything the sources hold, kept or dropped with a reason.
 
     A git URL is fetched when its turn comes; without `refresh` a clone made before is read as it
-    is. `cancelled` ends a fetch that is on its way with `StopRequested`. `on_read` is told of each
-    file before secrets and copies are looked for.
+    is. `cancelled` ends a fetch that is on its way with `StopRequested`. With `alternate` several
+    sources give a file each in turn. `on_read` is told of each file before secrets and copies are
+    looked for.
     """
     single = is_hub_source(config.source)
 
@@ -49,7 +51,7 @@ def read_documents(
             return _fetched(place, config, rules, cancelled, refresh)
         return read_place(place, config, rules, demo_code=DEMO_CODE)
 
-    return pipeline.collect(read_sources(config, read), config, on_read)
+    return pipeline.collect(read_sources(config, read, alternate=alternate), config, on_read)
 
 
 def _fetched(

@@ -2,6 +2,7 @@
 
 files.jsonl       every file as it is read, with a reason told from its name or its content
 documents.jsonl   the kept documents with their text and their side of the split, at the end
+index.jsonl       where each of them begins in it, for who needs one and not all
 report.json       all counts, at the end; also when there is too little code to be split
 
 A source on this machine that has not changed since an earlier scan is not read again. The kept
@@ -33,7 +34,7 @@ from codetune_ui.engine.hub import hub_offers, parse_source, resolve_model
 from codetune_ui.engine.reading import STREAM_BLOCK, read_documents
 from codetune_ui.engine.report import Reporter, StopWish
 from codetune_ui.engine.scan_cache import ScanCache, scan_key
-from codetune_ui.engine.shelf import Entry, Shelf
+from codetune_ui.engine.shelf import Entry, Shelf, index_line
 from codetune_ui.runs.files import replace_json
 from codetune_ui.runs.store import Home, Run
 
@@ -232,9 +233,10 @@ def _tell(reporter: Reporter, found: int, kept: int, characters: int, read: int)
 
 
 def _write_documents(job: _Job, train: Iterable[Document], held_out: Iterable[Document]) -> None:
-    """Write the texts line by line, each as it comes from the shelf."""
-    scratch = job.run.path / "documents.part"
-    with scratch.open("w", encoding="utf-8", newline="\n") as file:
+    """Write the texts line by line, each as it comes from the shelf, and where each line begins."""
+    parts = [job.run.path / f"{name}.part" for name in ("documents", "index")]
+    place = 0
+    with parts[0].open("wb") as texts, parts[1].open("w", encoding="utf-8", newline="\n") as index:
         for split, side in (("train", train), ("val", held_out)):
             for document in job.watched(side):
                 line = {
@@ -244,5 +246,7 @@ def _write_documents(job: _Job, train: Iterable[Document], held_out: Iterable[Do
                     "split": split,
                     "text": document.text,
                 }
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
-    scratch.replace(job.run.path / "documents.jsonl")
+                index.write(index_line(document, split, place))
+                place += texts.write(f"{json.dumps(line, ensure_ascii=False)}\n".encode())
+    for part in parts:
+        part.replace(part.with_suffix(".jsonl"))

@@ -15,7 +15,7 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,8 @@ from codetune_ui.core.sources import is_git_url, is_hub_source, parse_sources
 from codetune_ui.runs.files import read_json, replace_json
 from codetune_ui.runs.store import Home, Run
 
-LISTS = ("files.jsonl", "documents.jsonl")
+DOCUMENTS = ("documents.jsonl", "index.jsonl")
+LISTS = ("files.jsonl", *DOCUMENTS)
 MOST_SCANS = 8
 MOST_BYTES = 2_000_000_000  # of whole scans; one that is larger is not kept
 SETTLED_S = 0.05  # a file changed later than this before the look may change again unseen
@@ -42,19 +43,24 @@ class ScanCache:
 
     def take(self, key: str, run: Run) -> dict[str, Any] | None:
         """Put a kept scan's lists into this one's folder and return its report; None: no such."""
-        entry = self.folder / key
-        report = read_json(entry / "report.json")
-        if report is None:
-            return None
+        report = read_json(self.folder / key / "report.json")
+        return report if report is not None and self._give(key, LISTS, run.path) else None
+
+    def lend(self, key: str, folder: Path) -> bool:
+        """Put a kept scan's documents and their index into a folder; say whether they are there."""
+        whole = (self.folder / key / "report.json").exists()
+        return whole and self._give(key, DOCUMENTS, folder)
+
+    def _give(self, key: str, names: Sequence[str], folder: Path) -> bool:
         try:
-            for name in LISTS:
-                _link(entry / name, run.path / name)
-            os.utime(entry)
+            for name in names:
+                _link(self.folder / key / name, folder / name)
+            os.utime(self.folder / key)
         except OSError:  # pruned meanwhile, or a full disk: read the source instead
-            for name in LISTS:
-                (run.path / name).unlink(missing_ok=True)
-            return None
-        return report
+            for name in names:
+                (folder / name).unlink(missing_ok=True)
+            return False
+        return True
 
     def keep(self, key: str, run: Run, report: dict[str, Any]) -> None:
         """Keep a finished scan; a disk that is full or read-only only means that it is not."""

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import overload
+from typing import Protocol, overload
 
 from codetune_ui.core.document import Document, Finding
 
@@ -48,6 +48,10 @@ class Shelf:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Drop the file and all that is in it."""
         with contextlib.suppress(OSError):  # a full disk: what is not written yet nobody needs now
             self._file.close()
 
@@ -82,10 +86,62 @@ class Shelf:
         return [self.append(document) for document in documents]
 
 
+class Scanned:
+    """The documents of a finished scan, by its index; a text is read when it is asked for.
+
+    Raises `OSError` or `ValueError` where the two files are not a scan's.
+    """
+
+    def __init__(self, documents: Path, index: Path) -> None:
+        self.train: list[Entry] = []
+        self.held_out: list[Entry] = []
+        groups: dict[str, str] = {}
+        with index.open(encoding="utf-8") as lines:
+            for line in lines:
+                path, group, side, size, weight, place = json.loads(line)
+                entry = Entry(path, groups.setdefault(group, group), size, 0.0, weight, place)
+                (self.train if side == "train" else self.held_out).append(entry)
+        self._file = documents.open("rb")
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+    def read(self, entry: Entry) -> Document:
+        """Return a document under its entry's path."""
+        self._file.seek(entry.place)
+        said = json.loads(self._file.readline())
+        text, language = said["text"], said["language"]
+        return Document(text, entry.path, language, entry.group, weight=entry.weight)
+
+    def view(self, entries: Sequence[Entry]) -> View:
+        """Return some of the documents, in this order."""
+        return View(self, entries)
+
+
+def index_line(document: Document, side: str, place: int) -> str:
+    """Return a line of the index that `Scanned` reads; `place` is the byte of a document's line."""
+    about = (document.path, document.group, side, document.size, document.weight, place)
+    return json.dumps(about) + "\n"
+
+
+class Texts(Protocol):
+    """Where the texts of entries lie: a `Shelf`, or a scan."""
+
+    def read(self, entry: Entry) -> Document:
+        """Return a document by its entry."""
+
+    def view(self, entries: Sequence[Entry]) -> View:
+        """Return some of the documents as a sequence."""
+
+    def close(self) -> None:
+        """Let go of the file."""
+
+
 class View(Sequence[Document]):
     """Documents of a shelf as a sequence; none of them stays in memory."""
 
-    def __init__(self, shelf: Shelf, entries: Sequence[Entry]) -> None:
+    def __init__(self, shelf: Texts, entries: Sequence[Entry]) -> None:
         self._shelf, self.entries = shelf, entries
 
     def __len__(self) -> int:

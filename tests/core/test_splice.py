@@ -84,3 +84,24 @@ def test_generated_files_are_spliced_exactly(tokenizer: CodeTokenizer, tmp_path:
         for start, end in ((0, cuts[0]), (cuts[0], cuts[1]), (cuts[1], len(text))):
             piece = Piece(text[start:end], whole, start)
             assert encode_pieces([piece], tokenizer) == [tokenizer.encode(text[start:end])]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "ends"), [(0, 300, 1), (300, len(CODE), 1), (0, len(CODE), 0), (5, 300, 2)]
+)
+def test_an_end_that_is_not_cut_is_not_encoded_anew(
+    tokenizer: CodeTokenizer, monkeypatch: pytest.MonkeyPatch, start: int, end: int, ends: int
+) -> None:
+    seen: list[str] = []
+    encode_batch = tokenizer.encode_batch
+
+    def spy(texts: list[str], *, continues: bool = False) -> list[list[int]]:
+        seen.extend(texts)
+        return encode_batch(texts, continues=continues)
+
+    ids = tokenizer.encode(CODE)
+    whole = Known(ids, token_starts(CODE, ids, tokenizer), CODE)
+    expected = tokenizer.encode(CODE[start:end])
+    monkeypatch.setattr(tokenizer, "encode_batch", spy)
+    assert encode_pieces([Piece(CODE[start:end], whole, start)], tokenizer) == [expected]
+    assert [len(text) for text in seen] == [END] * ends

@@ -145,3 +145,21 @@ def test_sources_of_one_layout_are_not_split_together() -> None:
     documents = [Document(LINE * 40, name, "Python", f"{name[:3]}/src") for name in names]
     split = choose_split(documents, Config())
     assert not {split.key(d) for d in documents[:40]} & {split.key(d) for d in documents[40:]}
+
+
+def test_a_frozen_split_holds_out_what_it_met_and_nothing_that_comes_later() -> None:
+    first = [document(f"me/r{r}/{n}.py", group=f"me/r{r}") for r in range(60) for n in range(2)]
+    split = choose_split(first, Config())
+    frozen = split.frozen(first)
+    assert [frozen.holds_out(d) for d in first] == [split.holds_out(d) for d in first]
+    later = [document(f"me/s{r}/0.py", group=f"me/s{r}") for r in range(300)]
+    assert sum(split.holds_out(d) for d in later) > 30
+    assert not any(frozen.holds_out(d) for d in later)
+    more = [document(f"{d.group}/later.py", group=d.group) for d in first]
+    assert [frozen.holds_out(d) for d in more] == [split.holds_out(d) for d in first]
+
+
+def test_a_first_block_may_hold_out_more_than_the_whole_would() -> None:
+    documents = [document(f"me/r{r}/{n}.py", group=f"me/r{r}") for r in range(60) for n in range(5)]
+    split = choose_split(documents, Config(), share=0.5)
+    assert 0.25 <= sum(map(split.holds_out, documents)) / len(documents) <= 0.75

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from codetune_ui.core.token_cache import TokenCache
@@ -33,7 +34,8 @@ def test_a_text_is_encoded_once(counting: Counting) -> None:
     first = cache.known(["def f():\n", "x = 1\n", "def f():\n"])
     again = cache.known(["x = 1\n", "def f():\n"])
     assert counting.asked == ["def f():\n", "x = 1\n"]
-    assert again == [first[1], first[0]]
+    assert [known.ids for known in again] == [first[1].ids, first[0].ids]
+    assert [known.text for known in again] == ["x = 1\n", "def f():\n"]
 
 
 def test_the_tokens_are_those_of_the_text(counting: Counting) -> None:
@@ -70,3 +72,23 @@ def test_windows_are_the_same_with_and_without_the_cache(tiny_tokenizer: Path) -
     plain = windows_of(texts, 40, tokenizer)
     cached = windows_of(texts, 40, tokenizer, TokenCache(tokenizer))
     assert [[w.text for w in one] for one in cached] == [[w.text for w in one] for one in plain]
+
+
+def test_a_cache_that_does_not_forget_keeps_the_first_texts_when_it_is_full(
+    counting: Counting,
+) -> None:
+    cache = TokenCache(counting, most_characters=10, forgets=False)  # type: ignore[arg-type]
+    cache.known(["aaaa", "bbbb"])
+    cache.known(["cccc"])
+    counting.asked.clear()
+    cache.known(["aaaa", "bbbb", "cccc"])
+    assert counting.asked == ["cccc"]
+
+
+def test_ids_beyond_sixteen_bits_are_kept_as_they_are(counting: Counting) -> None:
+    wide = [1, 65_535, 65_536, 4_000_000]
+    counting.encode_batch = lambda texts, **_: [wide] * len(texts)  # type: ignore
+    counting.token_lengths = np.ones(4_000_001, dtype=np.int64)
+    cache = TokenCache(counting)  # type: ignore[arg-type]
+    cache.known(["text"])
+    assert cache.known(["text"])[0].ids == wide

@@ -13,7 +13,7 @@ from codetune_ui.core.config import Config
 from codetune_ui.core.errors import SourceError
 from codetune_ui.core.pack import from_words
 from codetune_ui.core.source import Document
-from codetune_ui.engine import prepare, reading
+from codetune_ui.engine import beginning, reading
 from codetune_ui.engine.prepare import Preparation, val_rows_wanted
 from codetune_ui.engine.reading import read_documents
 from codetune_ui.runs.store import Home, Run
@@ -135,18 +135,19 @@ def test_a_stream_is_read_only_as_far_as_the_plan_needs(
 ) -> None:
     read: list[str] = []
 
-    def endless(_config: Config, *, refresh: bool) -> Iterator[Document]:
+    def endless(_config: Config, *, refresh: bool, alternate: bool) -> Iterator[Document]:
+        assert not alternate
         assert not refresh  # training reads what was scanned
         for document in repositories():
             read.append(document.path)
             yield document
 
-    monkeypatch.setattr(prepare, "read_documents", endless)
-    monkeypatch.setattr(prepare, "STREAM_BLOCK", 30)
+    monkeypatch.setattr(beginning, "read_documents", endless)
+    monkeypatch.setattr(beginning, "STREAM_BLOCK", 30)
     run = make(model, "hub:a/b", "stream", max_steps=50)
     Preparation(run, model).write()
     assert len(words(run)) == 200
-    assert len(read) <= 60
+    assert len(read) <= 120  # no more than the examples that are shuffled and packed ahead
 
 
 def test_held_out_rows_are_few_where_evaluations_are_frequent() -> None:

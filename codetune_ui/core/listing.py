@@ -1,0 +1,112 @@
+"""What sources hold by name and size, before any of it is read: so that a fair sample comes first.
+
+A folder, a git checkout and a .zip say at once which files there are; a table and a .tar are only
+known by reading them. The files that are to be held out come first, then those of the training, in
+an order shuffled by the hash of their path: the first megabyte is then of all the code, not of one
+directory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from codetune_ui.core.admit import Rules, admit_file
+from codetune_ui.core.archive import Member, list_zip
+from codetune_ui.core.clean import name_rules
+from codetune_ui.core.config import DEMO, Config
+from codetune_ui.core.disk import read_regular
+from codetune_ui.core.document import Document, Dropped
+from codetune_ui.core.languages import language_of
+from codetune_ui.core.source import NamedRules, of_source
+from codetune_ui.core.sources import parse_sources, short_names
+from codetune_ui.core.split import Split, place_of
+from codetune_ui.core.walk import Found, walk
+
+LocalPlace = Callable[[str], Path | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A file of code that nobody has read yet: what decides its side, and how it is read.
+
+    `size` is in bytes, which stands for the characters of a `Document`.
+    """
+
+    path: str
+    group: str
+    size: int
+    read: Callable[[], Document | Dropped]
+    changed: float = 0.0
+
+
+def list_sources(config: Config, local: LocalPlace) -> list[Listed] | None:
+    """Return every file that its name and size do not leave out; None where only reading tells.
+
+    `local(place)` is where a source lies on this machine, None for one that does not. Several
+    sources are named as `source.read_sources` names them.
+    """
+    specs = parse_sources(config.source)
+    names = short_names(specs) if len(specs) > 1 else [""]
+    rules = name_rules(config.include, config.exclude, config.force_in)
+    listed: list[Listed] = []
+    for spec, name in zip(specs, names, strict=True):
+        place = local(spec.place)
+        own = NamedRules(rules, name)
+        found = None if place is None else _list_place(place, own, git=spec.place != DEMO)
+        if found is None:
+            return None
+        before = f"{name}/" if name else ""
+        for path, size, read in found:
+            group = before + path.partition("/")[0]
+            named = partial(_named, read, name, spec.weight)
+            listed.append(Listed(before + path, group, size, named))
+    return listed
+
+
+def in_turn(listed: list[Listed], split: Split, most_held_out: int) -> Iterator[Listed]:
+    """Yield held-out files of at most so many bytes, then those of the training, both shuffled.
+
+    Held-out files beyond that are left out: nothing is trained on them, and enough is measured.
+    """
+    order = sorted(listed, key=lambda file: (place_of(file.path), file.path))
+    taken = 0
+    for file in order:
+        if split.holds_out(file) and taken < most_held_out:
+            taken += file.size
+            yield file
+    yield from (file for file in order if not split.holds_out(file))
+
+
+def _list_place(place: Path, rules: Rules, *, git: bool) -> Iterator[Member] | None:
+    if place.is_dir():
+        return _list_folder(place, rules, git=git)
+    if place.name.lower().endswith(".zip") and place.is_file():
+        found = list_zip(place, rules)
+        return (item for item in found if _may_be_code(item[0], item[1], rules))
+    return None
+
+
+def _list_folder(root: Path, rules: Rules, *, git: bool) -> Iterator[Member]:
+    for item in walk(root, rules, git=git):
+        if not isinstance(item, Found) or rules.reason(item.path, item.pardoned):
+            continue
+        if _may_be_code(item.path, item.size, rules):
+            read = partial(read_regular, item.file)
+            yield (
+                item.path,
+                item.size,
+                partial(admit_file, item.path, read, rules, pardoned=item.pardoned),
+            )
+
+
+def _may_be_code(path: str, size: int, rules: Rules) -> bool:
+    """Leave out what is surely dropped; a name that says nothing is too rare to count."""
+    known = bool(language_of(path)) or rules.forces(path)
+    return known and 0 < size <= rules.most_bytes(path)
+
+
+def _named(read: Callable[[], Document | Dropped], name: str, weight: float) -> Document | Dropped:
+    return next(of_source(iter((read(),)), name, weight))

@@ -1,0 +1,211 @@
+"""What a run's rows are cut from: a kept scan, a small source whole, or a large one in blocks.
+
+So the first row waits for a second of reading, not for the last file.
+
+dataset/begun.json        which of these a run began with; resumed, it goes on with the same
+dataset/documents.jsonl   while rows are cut from a scan: its documents, and where each lies
+dataset/index.jsonl
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from codetune_ui.core.archive import TAR_ENDINGS
+from codetune_ui.core.assets import DEMO_CODE
+from codetune_ui.core.config import DEMO, Config
+from codetune_ui.core.document import Document, Dropped
+from codetune_ui.core.errors import SourceError
+from codetune_ui.core.listing import Listed, in_turn, list_sources
+from codetune_ui.core.pipeline import collect
+from codetune_ui.core.sources import check_git_url, is_git_url, is_hub_source, parse_sources
+from codetune_ui.core.split import Split, choose_split, held_out_share
+from codetune_ui.engine.fetch import fetch
+from codetune_ui.engine.reading import STREAM_BLOCK, read_documents
+from codetune_ui.engine.scan_cache import DOCUMENTS, ScanCache, scan_key
+from codetune_ui.engine.shelf import Entry, Scanned, Shelf, Texts
+from codetune_ui.runs.files import read_json, replace_json
+from codetune_ui.runs.store import Home, Run
+
+WHOLE = 2_000_000  # bytes of a source that is read whole at once
+FIRST_BLOCK = 700_000  # characters to train on that are read before the first row is cut
+MOST_HELD_OUT = 700_000  # bytes of held-out files that are read at first, and measured on
+GROWTH, LARGEST_BLOCK = 4, 16_000_000
+PACKED = 5  # times as many bytes as a compressed file may hold
+MOST_SHARE = 0.5  # of a first block: a few files must give enough to measure on
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """The documents that are known at first, by side, and where more come from."""
+
+    texts: Texts
+    train: list[Entry]
+    held_out: list[Entry]
+    more: Iterator[list[Entry]] = field(default_factory=lambda: iter(()))
+    characters: int | None = None
+    """Of all code to train on, each as often as its weight says; None where nobody knows."""
+
+
+def begins_from_scan(run: Run, tokenizer: str) -> bool:
+    """Decide, once for all attempts of a run, whether it is made from a scan or from its source.
+
+    `tokenizer` is its hash. A scan must be one of the source as it is now.
+    """
+    folder = run.dataset_dir
+    noted = read_json(folder / "begun.json")
+    if noted is None:
+        key = scan_key(run.config(), tokenizer, STREAM_BLOCK)
+        lent = key is not None and ScanCache(run.home).lend(key, folder)
+        noted = {"from": "scan" if lent else "source"}
+        replace_json(folder / "begun.json", noted)
+    return noted.get("from") == "scan"
+
+
+def begin(run: Run, shelf: Shelf, *, from_scan: bool) -> Beginning:
+    """Return where a run begins; what is read of its source goes to the shelf."""
+    return _from_scan(run.dataset_dir) if from_scan else _from_source(run.config(), shelf)
+
+
+def end(run: Run) -> None:
+    """Drop what only a resumed preparation would need."""
+    for name in DOCUMENTS:
+        (run.dataset_dir / name).unlink(missing_ok=True)
+
+
+def _from_scan(folder: Path) -> Beginning:
+    """Return the documents of the scan and their sides as it showed them; nothing is read."""
+    try:
+        texts = Scanned(*(folder / name for name in DOCUMENTS))
+    except (OSError, ValueError) as error:
+        message = "The scanned code that this run is made from is gone."
+        raise SourceError(message, "Start a new run.") from error
+    return Beginning(texts, texts.train, texts.held_out, characters=_characters(texts.train))
+
+
+def _from_source(config: Config, shelf: Shelf) -> Beginning:
+    whole = bool(config.max_documents or config.held_out_after)
+    on_hub = any(is_hub_source(spec.place) for spec in parse_sources(config.source))
+    listed = None if whole or on_hub else list_sources(config, _local)
+    size = None if whole or on_hub else _size(config, listed)
+    if whole or (size is not None and size <= WHOLE):
+        return _all(shelf.put(_kept(read_documents(config, refresh=False))), config, shelf)
+    if listed is not None:
+        return _from_list(listed, config, shelf)
+    return _from_stream(config, shelf, size)
+
+
+def _from_stream(config: Config, shelf: Shelf, size: int | None) -> Beginning:
+    """Take the sides of the first documents; groups that come later are trained on."""
+    several = len(parse_sources(config.source)) > 1
+    documents = _kept(read_documents(config, refresh=False, alternate=several))
+    first = shelf.put(_block(documents, FIRST_BLOCK + MOST_HELD_OUT))
+    one = next(documents, None)
+    if one is None:
+        return _all(first, config, shelf)
+    split = choose_split(first, config, _share(first, size, config)).frozen(first)
+    return _blockwise(first, split, itertools.chain([one], documents), shelf, size)
+
+
+def _from_list(listed: list[Listed], config: Config, shelf: Shelf) -> Beginning:
+    """Choose the sides by names and sizes, then read what is held out and some of the rest."""
+    split = choose_split(listed, config)
+    order = list(in_turn(listed, split, MOST_HELD_OUT))
+    held_out = sum(file.size for file in order if split.holds_out(file))
+    documents = _kept(collect((file.read() for file in order), config))
+    first = shelf.put(_block(documents, held_out + FIRST_BLOCK))
+    sides = {split.holds_out(entry) for entry in first}
+    if len(sides) < 2:  # all files of one side were left out when they were read
+        split = choose_split(first, config).frozen(first)
+    return _blockwise(first, split, documents, shelf, sum(file.size for file in order) - held_out)
+
+
+def _blockwise(
+    first: list[Entry],
+    split: Split,
+    documents: Iterator[Document],
+    shelf: Shelf,
+    expected: int | None,
+) -> Beginning:
+    more = _blocks(shelf, documents, split)
+    train = [entry for entry in first if not split.holds_out(entry)]
+    held_out = [entry for entry in first if split.holds_out(entry)]
+    known = None if expected is None else max(expected, _characters(train))
+    return Beginning(shelf, train, held_out, more, known)
+
+
+def _all(entries: list[Entry], config: Config, shelf: Shelf) -> Beginning:
+    split = choose_split(entries, config)
+    train = [entry for entry in entries if not split.holds_out(entry)]
+    held_out = [entry for entry in entries if split.holds_out(entry)]
+    return Beginning(shelf, train, held_out, characters=_characters(train))
+
+
+def _share(first: list[Entry], size: int | None, config: Config) -> float:
+    """Return how much of a first block to hold out, so that it does for all that comes after."""
+    if size is None:
+        return config.held_out_share or MOST_SHARE
+    characters = sum(entry.size for entry in first)
+    return min(MOST_SHARE, held_out_share(size, config) * max(1.0, size / characters))
+
+
+def _blocks(shelf: Shelf, documents: Iterator[Document], split: Split) -> Iterator[list[Entry]]:
+    """Yield the rest in ever larger blocks, without what falls on the held-out side."""
+    most = FIRST_BLOCK
+    while True:
+        most = min(GROWTH * most, LARGEST_BLOCK)
+        block = _block(documents, most)
+        one = next(block, None)
+        if one is None:
+            return
+        rest = itertools.chain([one], block)
+        if entries := shelf.put(document for document in rest if not split.holds_out(document)):
+            yield entries
+
+
+def _block(documents: Iterator[Document], most: int) -> Iterator[Document]:
+    """Yield documents until there are so many characters, or `STREAM_BLOCK` of them."""
+    characters = 0
+    for document in itertools.islice(documents, STREAM_BLOCK):
+        yield document
+        characters += len(document.text)
+        if characters >= most:
+            return
+
+
+def _kept(found: Iterator[Document | Dropped]) -> Iterator[Document]:
+    return (item for item in found if isinstance(item, Document))
+
+
+def _characters(entries: list[Entry]) -> int:
+    return round(sum(entry.size * entry.weight for entry in entries))
+
+
+def _size(config: Config, listed: list[Listed] | None) -> int:
+    """Return about how many bytes of code the sources hold; all of them are on this machine."""
+    if listed is not None:
+        return sum(file.size for file in listed)
+    total = 0
+    for spec in parse_sources(config.source):
+        place = _local(spec.place)
+        alone = config.replace(source=spec.place)
+        inside = list_sources(alone, _local)
+        if inside is not None:
+            total += sum(file.size for file in inside)
+        elif place is not None and place.is_file():  # what is not there is told by the reading
+            packed = place.name.lower().endswith((".parquet", *TAR_ENDINGS[1:]))
+            total += place.stat().st_size * (PACKED if packed else 1)
+    return total
+
+
+def _local(place: str) -> Path | None:
+    """Return where a source lies on this machine, None for a Hub dataset."""
+    if is_hub_source(place):
+        return None
+    if is_git_url(place):
+        check_git_url(place)
+        return fetch(place, Home.current(), history=False, refresh=False)
+    return DEMO_CODE if place == DEMO else Path(place).expanduser()
