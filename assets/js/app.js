@@ -79,6 +79,7 @@
       if (name && !answer.run) sessionStorage.ctRun = ""; // deleted meanwhile
       const newer = !wanted() && answer.card && answer.card.name !== answer.run;
       pages.classList.remove("ct-offline");
+      pages.classList.toggle("ct-beat");
       take(answer);
       mark();
       publish(answer);
@@ -200,6 +201,11 @@
   const column = (rows, index) => rows.map((row) => row[index]);
   const cssValue = (name) => getComputedStyle(host()).getPropertyValue(name).trim();
 
+  function write(element, text) {
+    // The same text again would be laid out and painted again, once a second.
+    if (element.textContent !== text) element.textContent = text;
+  }
+
   function button(text, className) {
     const made = document.createElement("button");
     made.type = "button";
@@ -227,11 +233,12 @@
       const y = box.height - 2 - ((value - low) / range) * (box.height - 4);
       return `${x.toFixed(1)},${y.toFixed(1)}`;
     });
-    path.setAttribute("d", `M${places.join("L")}`);
+    const line = `M${places.join("L")}`;
+    if (path.getAttribute("d") !== line) path.setAttribute("d", line);
   }
 
   function pill(element, name, label) {
-    element.textContent = label;
+    write(element, label);
     element.dataset.state = name;
   }
 
@@ -257,6 +264,27 @@
     const observer = new MutationObserver(apply);
     observer.observe(document.body, { attributes: true, attributeFilter: ["class"] });
     setTimeout(() => observer.disconnect(), 3000);
+  }
+
+  // ---------- what Gradio leaves running ----------
+  function endLoaderClock() {
+    // Gradio's loading screen counts its seconds frame by frame, and goes on after it is gone (6.31):
+    // sixty wake-ups a second beside a training. Handles of frames count up: when for a second there
+    // is exactly one other between two of ours, it is that clock (or the unseen one of an event under
+    // way, which starts anew by itself), and its next frame is taken away.
+    let before = 0;
+    let alone = 0;
+    let looks = 0;
+    const look = () => {
+      const mine = requestAnimationFrame(look);
+      alone = mine - before === 2 ? alone + 1 : 0;
+      before = mine;
+      looks += 1;
+      if (alone < 60 && looks < 1200) return;
+      cancelAnimationFrame(mine);
+      if (alone >= 60) cancelAnimationFrame(mine - 1);
+    };
+    requestAnimationFrame(look);
   }
 
   // ---------- keys, copy buttons, links between tabs ----------
@@ -324,15 +352,16 @@
     const now = offline() ? "offline" : (card?.state ?? "none");
     find(".runcard").dataset.state = now;
     find(".runcard").title = card ? `${card.name}: ${card.label}` : "No run yet";
-    find(".rc-name").textContent = card ? card.name : "No run yet";
-    find(".rc-state").textContent = offline() ? "offline" : (card?.label ?? "");
+    write(find(".rc-name"), card ? card.name : "No run yet");
+    write(find(".rc-state"), offline() ? "offline" : (card?.label ?? ""));
     find(".bar i").style.width = `${card?.percent ?? 0}%`;
-    find(".rc-step").textContent = card
-      ? `${card.step.toLocaleString()} / ${card.total.toLocaleString()}`
-      : "Scan code, then press Start";
-    find(".rc-eta").textContent = card?.left ? `${card.left} left` : "";
+    const steps = card && `${card.step.toLocaleString()} / ${card.total.toLocaleString()}`;
+    write(find(".rc-step"), steps ?? "Scan code, then press Start");
+    write(find(".rc-eta"), card?.left ? `${card.left} left` : "");
     sparkline(find(".rc-spark"), card?.spark ?? []);
-    find(".gpu").replaceChildren(...machine());
+    const parts = machine();
+    if (find(".gpu").textContent === parts.map((part) => part.textContent ?? part).join("")) return;
+    find(".gpu").replaceChildren(...parts);
   }
 
   function machine() {
@@ -360,7 +389,8 @@
 
   const CT = {
     ...{ store, subscribe, publish, show, newRun, shownRun, state, offline, poll, get, post, act },
-    ...{ toast, ask, click, isVisible, go, last, column, cssValue, button, sparkline, pill, copy },
+    ...{ toast, ask, click, isVisible, go, last, column, cssValue, button, sparkline, pill, write },
+    ...{ copy },
     ...{ toggleTheme, define, host, tell },
   };
   window.CT = CT;
@@ -373,4 +403,5 @@
   waiting.forEach(begin);
   holdTheme();
   poll();
+  endLoaderClock();
 })();

@@ -34,18 +34,16 @@
         button.disabled = !can;
       }
       if (!view) return;
-      find(".rn").textContent = view.name;
+      CT.write(find(".rn"), view.name);
       CT.pill(find(".pill"), CT.state(), CT.offline() ? "offline" : view.label);
       const offline = "The app does not answer. The run goes on without it.";
-      find(".r-headline").textContent = CT.offline() ? offline : view.headline;
-      find(".r-settings").textContent = view.settings;
+      CT.write(find(".r-headline"), CT.offline() ? offline : view.headline);
+      CT.write(find(".r-settings"), view.settings);
       find(".trouble").hidden = !view.hint && !view.tail;
       find(".trouble").dataset.state = view.state;
-      find(".trouble p").textContent = view.hint;
+      CT.write(find(".trouble p"), view.hint);
       find(".trouble pre").hidden = !view.tail;
-      if (find(".trouble pre").textContent !== view.tail) {
-        find(".trouble pre").textContent = view.tail;
-      }
+      CT.write(find(".trouble pre"), view.tail);
     });
   });
 
@@ -62,8 +60,8 @@
     const set = (key, value, note, series) => {
       const tile = element.querySelector(`[data-k=${key}]`);
       tile.classList.toggle("none", value === "");
-      tile.querySelector("b").textContent = value;
-      tile.querySelector("em").textContent = note;
+      CT.write(tile.querySelector("b"), value);
+      CT.write(tile.querySelector("em"), note);
       CT.sparkline(tile.querySelector("svg"), series ?? []);
     };
     CT.subscribe(element, () => {
@@ -116,9 +114,7 @@
     };
     new ResizeObserver(toEnd).observe(box);
     CT.subscribe(element, (delta) => {
-      element.querySelector(".log-path").textContent = store.run
-        ? `runs/${store.run}/worker.log`
-        : "";
+      CT.write(element.querySelector(".log-path"), store.run ? `runs/${store.run}/worker.log` : "");
       if (delta.reset) box.textContent = "";
       for (const [time, kind, text] of delta.log) {
         const line = document.createElement("div");

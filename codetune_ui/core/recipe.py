@@ -112,7 +112,7 @@ def surroundings(
         return None
     if format is not None:
         check_context(format, tokenizer)
-    most = config.context_tokens if config.repo_context == "neighbours" else 0
+    most = config.neighbour_tokens
     return Surroundings(format, tokenizer, repository_name(config.source), most)
 
 

@@ -138,6 +138,16 @@ def test_a_bad_setting_shows_its_message_and_nothing_starts(app: App, page: Page
     assert len(app.home.runs()) == runs
 
 
+def test_an_open_page_does_not_draw_without_end(page: Page) -> None:
+    # Handles of frames count up: how many were asked for within a second?
+    page.wait_for_function(
+        "() => new Promise((done) => {"
+        " const first = requestAnimationFrame(() => {});"
+        " setTimeout(() => done(requestAnimationFrame(() => {}) - first < 30), 1000); })",
+        polling=1000,
+    )
+
+
 def test_a_running_run_keeps_another_from_starting(run: Run, page: Page) -> None:
     page.get_by_role("tab", name="Train").click()
     page.evaluate("CT.newRun()")

@@ -44,4 +44,5 @@ def _pieces(y: Tensor, head: Tensor, targets: Targets, piece: int, grad: Tensor 
         total += ops.cross_entropy_(logits, targets.ids[start : start + piece]).sum()
         if grad is not None:
             grad.index_copy_(0, places, logits @ head)
+        del logits  # before the next piece: two of them would lie there at once
     return total
