@@ -78,8 +78,10 @@
       const clip = view?.max_grad_norm ? `, clip ${view.max_grad_norm}` : "";
       const norm = row[3] == null ? "" : `grad norm ${fixed(row[3], 2)}${clip}`;
       set("rate", rate(row[2]), norm, column(store.m, 2));
-      const total = store.gpu ? `of ${store.gpu.total.toFixed(0)} GiB` : "GiB";
-      set("memory", fixed(row[5], 1), row[5] == null ? "" : total, column(recent, 5));
+      const there = store.gpu ? `of ${store.gpu.total.toFixed(0)} GiB` : "GiB";
+      const guess = view?.expected_gib;
+      const expected = guess == null ? there : `${there}, ${fixed(guess, 1)} expected`;
+      set("memory", fixed(row[5], 1), row[5] == null ? "" : expected, column(recent, 5));
       const steps = view?.total
         ? `step ${view.step.toLocaleString()} of ${view.total.toLocaleString()}`
         : "";

@@ -16,6 +16,9 @@ The constants are fitted to peaks of torch's allocator on one H200 (the guide's 
 LoRA r 8 on all linears, Trainer): StarCoderBase-1B 25.9 GiB, 82.8 without checkpointing,
 Qwen2.5-Coder-1.5B 63.2 (16 x 2048 tokens a pass), 7B 25.6 (4 x 2048). A CUDA context adds about
 0.6 GiB; on a CPU the same tensors lie in main memory, beside Python and torch.
+
+That is the plain engine. Of the fused one every tensor is known, and nothing is fitted: see
+`_fused` for what lies there at the moments when most does.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from dataclasses import dataclass
 
 from codetune_ui.core.config import Config
 from codetune_ui.core.models import ModelShape
+from codetune_ui.core.ways import Way, as_set
 
 GIB = 2**30
 NF4_BYTES, NF4_SINGLE_BYTES = 0.5159, 0.5625
@@ -33,6 +37,7 @@ LAYER_UNITS, PLAIN_UNITS, GATED_UNITS = 7.5, 2.0, 3.0
 DROPOUT_UNITS = 6.0  # the masked copy and mask of each distinct input of an adapted layer
 AUTOCAST = 1.45
 LOGIT_BYTES, LOGIT_BYTES_WITHOUT_CHECKPOINTING = 12, 8
+PIECE_BYTES = 512 * 2**20  # of logits that the fused engine makes at a time
 SCORE_BYTES = 6  # eager attention keeps every score, in 16 bit and in fp32
 
 
@@ -51,24 +56,85 @@ class MemoryEstimate:
         return self.weights_gib + self.adapter_gib + self.activations_gib + self.logits_gib
 
 
-def estimate_memory(shape: ModelShape, config: Config) -> MemoryEstimate:
-    """Return the estimate for one pass of `micro_batch_rows` rows."""
+def estimate_memory(shape: ModelShape, config: Config, way: Way | None = None) -> MemoryEstimate:
+    """Return the estimate for one pass of a way, else of the plain one that the settings name."""
+    way = way or as_set(config, fused=False)
+    if way.engine == "fused":
+        return _fused(shape, config, way)
+    config = config.replace(
+        micro_batch_rows=way.rows, gradient_checkpointing=way.again > 0, engine="plain"
+    )
+    return _plain(shape, config)
+
+
+def _fused(shape: ModelShape, config: Config, way: Way) -> MemoryEstimate:
+    """Add up the fused engine's tensors.
+
+    Kept of a layer, a token: the stream twice, query key value, attention's output and its sums,
+    the inside of the MLP; of a layer that is computed again: the stream. The peak is at the loss
+    (a piece of logits, three widths of the stream) or in the MLP of a layer on the way back.
+    """
+    tokens = way.rows * config.max_seq_len
+    wide = 4 if config.compute_dtype == "float32" else 2
+    groups = _groups(shape)
+    query, key, inside = groups[1][0], 0, groups[2][1]
+    key = groups[0][1] - query
+    kept = wide * (2 * shape.hidden + query + key + query + inside) + 4 * shape.heads
+    stream = wide * shape.hidden
+    whole = round(shape.layers * (1 - way.again))
+    layers = whole * kept + (shape.layers - whole) * stream
+    piece = min(tokens, max(256, PIECE_BYTES // (wide * shape.vocab)))
+    logits = piece * wide * (shape.vocab + 2 * shape.hidden)
+    at_loss = tokens * (layers + 3 * stream) + logits
+    unpacked = wide * max(inputs * outputs for inputs, outputs in groups)
+    in_mlp = tokens * (stream + wide * shape.intermediate + (0 if whole else kept)) + unpacked
+    at_block = tokens * layers + in_mlp
+    adapter = 12 * adapter_parameters(shape, config) + 6 * _buffers(shape, config)
+    return MemoryEstimate(
+        weights_gib=(_weights(shape, config, wide, unpacked=0)) / GIB,
+        adapter_gib=adapter / GIB,
+        activations_gib=tokens * layers / GIB,
+        logits_gib=(max(at_loss, at_block) - tokens * layers) / GIB,
+    )
+
+
+def _groups(shape: ModelShape) -> list[tuple[int, int]]:
+    """Return inputs and outputs of the four products of a layer: what shares an input is one."""
+    sizes = list(shape.linears.values())
+    if len(sizes) == 4:
+        return sizes
+    attention, output, mlp = sizes[:3], sizes[3], sizes[4:]
+    joined = (attention[0][0], sum(outputs for _, outputs in attention))
+    up = (mlp[0][0], sum(outputs for _, outputs in mlp[:-1]))
+    return [joined, output, up, mlp[-1]]
+
+
+def _buffers(shape: ModelShape, config: Config) -> int:
+    """Return the elements of the adapter as the groups hold it: weights and sums of gradients."""
+    counts = (1, 1, 1, 1) if len(shape.linears) == 4 else (3, 1, len(shape.linears) - 5, 1)
+    return shape.layers * sum(
+        -(-count * config.lora_rank // 8) * 8 * (inputs + outputs)
+        for count, (inputs, outputs) in zip(counts, _groups(shape), strict=True)
+    )
+
+
+def _plain(shape: ModelShape, config: Config) -> MemoryEstimate:
     tokens = config.micro_batch_rows * config.max_seq_len
     wide = 4 if config.compute_dtype == "float32" else 2
     logit = LOGIT_BYTES if config.gradient_checkpointing else LOGIT_BYTES_WITHOUT_CHECKPOINTING
+    unpacked = 2 * wide * max(inputs * outputs for inputs, outputs in shape.linears.values())
     return MemoryEstimate(
-        weights_gib=_weights(shape, config, wide) / GIB,
+        weights_gib=_weights(shape, config, wide, unpacked) / GIB,
         adapter_gib=adapter_parameters(shape, config) * ADAPTER_BYTES / GIB,
         activations_gib=_activations(shape, config, tokens) / GIB,
         logits_gib=logit * tokens * shape.vocab / GIB,
     )
 
 
-def _weights(shape: ModelShape, config: Config, wide: int) -> float:
+def _weights(shape: ModelShape, config: Config, wide: int, unpacked: int) -> float:
     if config.quant == "none":
         return shape.parameters * wide
     packed = NF4_BYTES if config.double_quant else NF4_SINGLE_BYTES
-    unpacked = 2 * wide * max(inputs * outputs for inputs, outputs in shape.linears.values())
     return shape.linear_parameters * packed + shape.embedding_parameters * wide + unpacked
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from codetune_ui.core.config import Config
 from codetune_ui.core.memory import MemoryEstimate, estimate_memory
 from codetune_ui.core.models import ModelShape
+from codetune_ui.core.ways import Way, as_set, choose, is_fused, step_seconds, ways
 
 # Matrix rates in bf16 by a part of the card's name, from the makers' data sheets (dense, TFLOP/s).
 CARD_TFLOPS = {
@@ -27,6 +28,7 @@ CARD_TFLOPS = {
 }
 OTHER_CARD_TFLOPS = 50
 USED_SHARE = 0.2  # of the data sheet that plain QLoRA reaches
+MEASURED_CARD = "H200"  # the one that `step_seconds` speaks of
 CORE_TFLOPS = 0.022  # one AVX2 core in float32, as measured on a 16 M model
 
 
@@ -66,38 +68,69 @@ def make_plan(
     train_tokens: int | None,
     shape: ModelShape | None,
     tokens_per_s: float | None,
+    room_gib: float | None = None,
 ) -> Plan:
     """Work out a run; what is not known (no scan, no shape, no speed) stays None.
+
+    `room_gib` is what the GPU has free; None without one.
 
     >>> from codetune_ui.core.presets import preset
     >>> make_plan(preset("guide"), train_tokens=None, shape=None, tokens_per_s=32_686).sentence()
     '16 rows = 32,768 tokens per step · 2,000 steps · about 33 min'
     """
     total = config.tokens_per_step * config.max_steps
+    way = planned_way(config, shape, room_gib)
     return Plan(
-        micro_batch_rows=config.micro_batch_rows,
-        grad_accum_steps=config.grad_accum_steps,
+        micro_batch_rows=way.rows,
+        grad_accum_steps=config.global_batch_rows // way.rows,
         global_batch_rows=config.global_batch_rows,
         tokens_per_step=config.tokens_per_step,
         total_steps=config.max_steps,
         total_tokens=total,
         epochs=total / train_tokens if train_tokens else None,
         seconds=total / tokens_per_s if tokens_per_s else None,
-        memory=estimate_memory(shape, config) if shape else None,
+        memory=estimate_memory(shape, config, way) if shape else None,
     )
 
 
-def guess_tokens_per_s(shape: ModelShape, config: Config, *, card: str | None, cores: int) -> float:
+def planned_way(config: Config, shape: ModelShape | None, room_gib: float | None) -> Way:
+    """Return the way that a run will probably take: the choice made again once it is loaded."""
+    fused = is_fused(config, shape, gpu=room_gib is not None)
+    if shape is None or room_gib is None or config.memory_use == "as set":
+        return as_set(config, fused=fused)
+    found = choose(
+        ways(config, fused=fused),
+        min(room_gib, config.memory_limit_gib) if config.memory_limit_gib else room_gib,
+        lambda way: estimate_memory(shape, config, way).total_gib,
+        lambda way: step_seconds(shape, config, way),
+        least=config.memory_use == "least",
+    )
+    return found.way
+
+
+def guess_tokens_per_s(
+    shape: ModelShape,
+    config: Config,
+    *,
+    card: str | None,
+    cores: int,
+    room_gib: float | None = None,
+) -> float:
     """Return a first guess of the speed, for a machine that has not trained this model yet.
 
     A frozen base costs two forward-sized passes a token, recomputation a third.
     """
+    way = planned_way(config, shape, room_gib)
     if card is None:
         rate = CORE_TFLOPS * cores
     else:
         known = (rate for name, rate in CARD_TFLOPS.items() if name in card)
-        rate = USED_SHARE * next(known, OTHER_CARD_TFLOPS)
-    passes = 3 if config.gradient_checkpointing else 2
+        rate = next(known, OTHER_CARD_TFLOPS)
+        if way.engine == "fused":
+            slower = CARD_TFLOPS[MEASURED_CARD] / rate
+            return config.tokens_per_step / (step_seconds(shape, config, way) * slower)
+        rate *= USED_SHARE
+    passes = 3 if way.again else 2
     weights = shape.linear_parameters + shape.vocab * shape.hidden
     return rate * 1e12 / (2 * weights * passes)
 

@@ -157,6 +157,31 @@ class TrainingSettings:
         group="precision",
         choices=("bfloat16", "float16", "float32"),
     )
+    memory_use: str = setting(
+        "fastest",
+        "Memory",
+        "On a GPU: fastest keeps as much as fits, least trains in as little as possible, "
+        "as set takes rows per pass and checkpointing as they stand here.",
+        group="precision",
+        level="simple",
+        choices=("fastest", "least", "as set"),
+    )
+    memory_limit_gib: float = setting(
+        0.0,
+        "Memory limit",
+        "GiB of the GPU that the training may take; 0 for all that is free.",
+        group="precision",
+        low=0.0,
+        high=10_000.0,
+    )
+    engine: str = setting(
+        "auto",
+        "Engine",
+        "fused trains with the app's own forward and backward pass, plain with PEFT and autograd; "
+        "auto takes fused where the model's shape is one it knows.",
+        group="precision",
+        choices=("auto", "fused", "plain"),
+    )
     gradient_checkpointing: bool = setting(
         True,
         "Gradient checkpointing",

@@ -16,7 +16,7 @@ from transformers import (
 )
 
 from codetune_ui.core.errors import RunError
-from codetune_ui.engine.hardware import Device, memory_gib
+from codetune_ui.engine.hardware import Device, peak_memory_gib
 from codetune_ui.engine.report import Reporter, StopWish
 
 
@@ -47,7 +47,7 @@ class Meter:
         self._seconds = 0.0
         self._since: float | None = None
 
-    def add_loss(self, nll: torch.Tensor, targets: torch.Tensor) -> None:
+    def add_loss(self, nll: torch.Tensor, targets: torch.Tensor | int) -> None:
         """Add one pass: the summed loss and the count of its target tokens, left on the device."""
         self._nll = self._nll + nll.detach()
         self._targets = self._targets + targets
@@ -128,7 +128,7 @@ class Narrator(TrainerCallback):  # type: ignore[misc]  # transformers is not ty
             "lr": logs.get("learning_rate"),
             "grad_norm": logs.get("grad_norm"),
             "tokens_per_s": round(logs["tokens_per_s"], 1),
-            "memory_gib": round(memory_gib(self._device), 3),
+            "memory_gib": round(peak_memory_gib(self._device), 3),
             "epoch": round(rows / in_epoch, 4) if in_epoch else None,
             "tokens": logs["tokens"],
         }
@@ -156,10 +156,15 @@ class Stopper(TrainerCallback):  # type: ignore[misc]
 
 
 class Guard(TrainerCallback):  # type: ignore[misc]
-    """Ends the training before a loss or gradient that is not a number reaches the weights."""
+    """Ends the training before a loss or gradient that is not a number reaches the weights.
+
+    Asking a GPU would let it wait for the answer. So there the optimizer itself leaves such a step
+    out, and the answer is read when the next step's turn comes.
+    """
 
     def __init__(self, meter: Meter) -> None:
         self._meter = meter
+        self._asked: tuple[torch.Tensor, Any, int] | None = None  # answer, event, step
 
     def on_pre_optimizer_step(
         self,
@@ -167,18 +172,49 @@ class Guard(TrainerCallback):  # type: ignore[misc]
         state: TrainerState,
         _control: Any,
         model: Any = None,
+        optimizer: Any = None,
         **_: Any,
     ) -> None:
-        """Raise `RunError` when loss or gradient is NaN or infinite; one look per step."""
+        """Raise `RunError` when loss or gradient is NaN or infinite."""
+        self._hear(args)
         fine = self._meter.finite()
         if not args.fp16:  # with fp16 an infinite gradient is ordinary: its scaler skips the step
             gradients = [p.grad for p in model.parameters() if p.grad is not None]
             fine = fine & torch.isfinite(torch.nn.utils.get_total_norm(gradients))
-        if bool(fine):
+        if fine.is_cuda and not args.fp16:
+            # What GradScaler sets, and fused AdamW obeys: above 0 the step changes nothing.
+            getattr(optimizer, "optimizer", optimizer).found_inf = (~fine).float()
+            self._ask(fine, state.global_step + 1)
+        elif not bool(fine):
+            raise self._error(args, state.global_step + 1)
+
+    def on_step_end(
+        self, args: TrainingArguments, _state: Any, control: TrainerControl, **_: Any
+    ) -> None:
+        """Hear the last answer before anything is measured, saved or ended."""
+        if control.should_evaluate or control.should_save or control.should_training_stop:
+            self._hear(args)
+
+    def _ask(self, fine: torch.Tensor, step: int) -> None:
+        answer = torch.empty((), dtype=torch.bool, pin_memory=True)
+        answer.copy_(fine, non_blocking=True)
+        arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        arrived.record()
+        self._asked = answer, arrived, step
+
+    def _hear(self, args: TrainingArguments) -> None:
+        if self._asked is None:
             return
+        answer, arrived, step = self._asked
+        self._asked = None
+        arrived.synchronize()
+        if not bool(answer):
+            raise self._error(args, step)
+
+    def _error(self, args: TrainingArguments, step: int) -> RunError:
         what = "The loss" if not bool(self._meter.finite()) else "The gradient"
-        raise RunError(
-            f"{what} is not a number at step {state.global_step + 1}.",
+        return RunError(
+            f"{what} is not a number at step {step}.",
             f"Lower the learning rate (it is {args.learning_rate:g}) and start again; "
             "the last checkpoint is from before.",
         )

@@ -25,7 +25,14 @@ from codetune_ui.engine.hardware import (
     quiet_bitsandbytes,
 )
 
-__all__ = ["Precision", "attach_adapter", "choose_precision", "load_base", "quiet_peft"]
+__all__ = [
+    "Precision",
+    "attach_adapter",
+    "checkpoint_activations",
+    "choose_precision",
+    "load_base",
+    "quiet_peft",
+]
 
 
 @dataclass(frozen=True)
@@ -140,7 +147,8 @@ def quiet_peft() -> Iterator[None]:
         yield
 
 
-def _checkpoint_activations(model: Any) -> None:
+def checkpoint_activations(model: Any) -> None:
+    """Let autograd compute activations twice; after PEFT, which would send gradients further."""
     # Not re-entrant, so that no gradient has to flow into the frozen embeddings.
     once = {"use_reentrant": False}
     if hasattr(model, "activation_checkpointing_enable"):
@@ -169,8 +177,6 @@ def attach_adapter(model: Any, config: Config) -> Any:
     )
     with quiet_peft():
         tuned = get_peft_model(model, adapter)
-    if config.gradient_checkpointing:
-        _checkpoint_activations(model)  # after PEFT, which would send gradients to the embeddings
     named = tuned.peft_config["default"]
     named.base_model_name_or_path = config.base_model  # as the person gave it, not a cache folder
     named.revision = config.revision or None

@@ -73,8 +73,13 @@ def collate(rows: Sequence[Row], *, flat: bool) -> dict[str, Any]:
     }
     if flat:
         batch = {name: value.reshape(1, -1) for name, value in batch.items()} | _borders(rows)
-    batch["tokens"] = sum(round(fill_ratio(row) * len(row.ids)) for row in rows)
+    batch["tokens"] = code_tokens(rows)
     return batch
+
+
+def code_tokens(rows: Sequence[Row]) -> int:
+    """Return how many tokens are code, without the padding."""
+    return sum(round(fill_ratio(row) * len(row.ids)) for row in rows)
 
 
 def flatten(rows: Sequence[Row]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ order, a capped evaluation, saves that are whole or not there, figures without e
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,8 +24,9 @@ from codetune_ui.engine import checkpoint
 from codetune_ui.engine.callbacks import Guard, Meter, Narrator, Stopper
 from codetune_ui.engine.hardware import Hardware
 from codetune_ui.engine.model import Precision
+from codetune_ui.engine.pace import Pace
 from codetune_ui.engine.report import Reporter, StopWish
-from codetune_ui.engine.rows import collate
+from codetune_ui.engine.rows import code_tokens, collate
 from codetune_ui.runs.files import read_json
 from codetune_ui.runs.store import Run
 
@@ -48,6 +49,7 @@ def train_adapter(
     model: Any,
     train_rows: Dataset[Row],
     val_rows: Dataset[Row],
+    pace: Pace,
     *,
     resume_from: Path | None,
     rows_per_epoch: Callable[[], int | None] = lambda: None,
@@ -62,11 +64,13 @@ def train_adapter(
     narrator = Narrator(
         place.reporter, place.hardware.device, config.global_batch_rows, rows_per_epoch
     )
-    trainer = RowTrainer(
+    kind = RowTrainer if pace.steps is None else FusedTrainer
+    trainer = kind(
         place,
         meter,
+        pace,
         model=model,
-        args=_arguments(place, config, resumed=resume_from is not None),
+        args=_arguments(place, config, pace, resumed=resume_from is not None),
         train_dataset=train_rows,
         eval_dataset=val_rows,
         callbacks=[narrator, Stopper(place.stop, place.reporter), Guard(meter)],
@@ -74,10 +78,10 @@ def train_adapter(
     try:
         trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
     except (torch.OutOfMemoryError, MemoryError) as error:
-        raise _out_of_memory(config) from error
+        raise _out_of_memory(config, pace) from error
     except RuntimeError as error:
         if "can't allocate memory" in str(error):  # how torch says it on a CPU
-            raise _out_of_memory(config) from error
+            raise _out_of_memory(config, pace) from error
         raise
     meter.pause()
     return meter
@@ -91,13 +95,13 @@ def seed_everything(seed: int) -> None:
 class RowTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
     """The Trainer on rows that are already shuffled, packed and on disk."""
 
-    def __init__(self, place: Place, meter: Meter, **usual: Any) -> None:
+    def __init__(self, place: Place, meter: Meter, pace: Pace, **usual: Any) -> None:
         self.place = place
         self.meter = meter
+        self.pace = pace
         self.keep_checkpoints = place.run.config().keep_checkpoints
-        flat = place.precision.attention == "flash_attention_2"
         super().__init__(
-            data_collator=partial(collate, flat=flat),
+            data_collator=self._collate(),
             compute_loss_func=self._token_loss,
             **usual,
         )
@@ -121,6 +125,9 @@ class RowTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         return super().training_step(model, inputs, *args, **kwargs)
 
     # --- rows
+
+    def _collate(self) -> Callable[[Sequence[Row]], dict[str, Any]]:
+        return partial(collate, flat=self.place.precision.attention == "flash_attention_2")
 
     def _get_train_sampler(self, train_dataset: Any = None) -> SequentialSampler:
         # The rows were shuffled when they were written: row i belongs to a fixed step, and a
@@ -155,13 +162,18 @@ class RowTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         with torch.no_grad():
             for start in range(0, len(rows), size):
                 chosen = [rows[index] for index in range(start, min(start + size, len(rows)))]
-                inputs = self._prepare_inputs(self.data_collator(chosen))
-                inputs.pop("tokens")
-                labels = inputs.pop("labels")
-                found = summed_loss(self.model(**inputs)["logits"], labels)
-                nll, targets = nll + found[0].cpu(), targets + found[1].cpu()
+                found = self._rows_loss(chosen)
+                nll, targets = nll + found[0].cpu(), targets + found[1]
         self.model.train()
         return float(nll / targets.clamp(min=1))
+
+    def _rows_loss(self, rows: Sequence[Row]) -> tuple[torch.Tensor, int]:
+        """Return the summed loss of some rows and the count of their targets."""
+        inputs = self._prepare_inputs(self.data_collator(rows))
+        inputs.pop("tokens")
+        labels = inputs.pop("labels")
+        nll, targets = summed_loss(self.model(**inputs)["logits"], labels)
+        return nll, int(targets)
 
     # --- saves
 
@@ -198,6 +210,31 @@ class RowTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         checkpoint.load_adapter(model or self.model, Path(resume_from_checkpoint))
 
 
+class FusedTrainer(RowTrainer):
+    """The same with steps of the fused engine: the rows of a step come as one batch."""
+
+    def _collate(self) -> Callable[[Sequence[Row]], dict[str, Any]]:
+        return lambda rows: {"rows": rows}
+
+    def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002
+        """Leave the step's gradients in the parameters; return its mean loss."""
+        assert self.pace.steps is not None
+        rows = inputs["rows"]
+        self.meter.run()
+        self.meter.add_tokens(code_tokens(rows))
+        nll, targets = self.pace.steps.step(rows)
+        self.meter.add_loss(nll, targets)
+        return nll / max(1, targets)
+
+    def _rows_loss(self, rows: Sequence[Row]) -> tuple[torch.Tensor, int]:
+        assert self.pace.steps is not None
+        return self.pace.steps.loss(rows)
+
+    def floating_point_ops(self, _inputs: Any) -> int:
+        """Return 0: the Trainer's guess needs inputs that are not here."""
+        return 0
+
+
 def summed_loss(logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the summed cross-entropy of the next tokens, and how many carry loss.
 
@@ -213,14 +250,16 @@ def summed_loss(logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tenso
     return nll, (targets != IGNORE_INDEX).sum()
 
 
-def _arguments(place: Place, config: Config, *, resumed: bool) -> TrainingArguments:
+def _arguments(place: Place, config: Config, pace: Pace, *, resumed: bool) -> TrainingArguments:
     cuda = place.hardware.device == "cuda"
+    # A step of the fused engine comes as a whole: it cuts its passes itself.
+    rows = pace.way.rows if pace.steps is None else config.global_batch_rows
     return TrainingArguments(
         output_dir=str(place.run.checkpoints_dir),
         max_steps=config.max_steps,
-        per_device_train_batch_size=config.micro_batch_rows,
-        per_device_eval_batch_size=config.micro_batch_rows,
-        gradient_accumulation_steps=config.grad_accum_steps,
+        per_device_train_batch_size=rows,
+        per_device_eval_batch_size=pace.way.rows,
+        gradient_accumulation_steps=config.global_batch_rows // rows,
         learning_rate=config.learning_rate,
         lr_scheduler_type=config.lr_scheduler,
         warmup_steps=config.warmup_steps,
@@ -245,7 +284,7 @@ def _arguments(place: Place, config: Config, *, resumed: bool) -> TrainingArgume
         data_seed=config.seed,
         remove_unused_columns=False,
         label_names=["labels"],
-        dataloader_pin_memory=cuda,
+        dataloader_pin_memory=cuda and pace.steps is None,
     )
 
 
@@ -254,19 +293,22 @@ def _tokens_before(resume_from: Path | None) -> int:
     return int((manifest or {}).get("tokens", 0))
 
 
-def _out_of_memory(config: Config) -> MachineError:
-    rows = config.micro_batch_rows
-    ways = []
-    if rows > 1:
+def _out_of_memory(config: Config, pace: Pace) -> MachineError:
+    rows, ways = pace.way.rows, []
+    chosen = pace.steps is not None and config.memory_use != "as set"
+    if chosen and config.memory_use != "least":
+        ways.append("set memory to least (it trains the same)")
+    if not chosen and rows > 1:
         fewer = next(n for n in range(rows // 2, 0, -1) if config.global_batch_rows % n == 0)
         ways.append(f"set rows per pass to {fewer} (it trains the same)")
-    if not config.gradient_checkpointing:
+    if not chosen and pace.way.again < 1:
         ways.append("switch gradient checkpointing on")
     if config.quant == "none":
         ways.append("set quantisation to nf4")
     ways.append("shorten the sequence length")
     sentence = ways[0][0].upper() + ways[0][1:] + "".join(f", or {way}" for way in ways[1:])
     return MachineError(
-        f"The memory did not suffice for {rows} rows of {config.max_seq_len:,} tokens per pass.",
+        f"The memory did not suffice for {rows} row{'' if rows == 1 else 's'} of "
+        f"{config.max_seq_len:,} tokens per pass.",
         f"{sentence}.",
     )

@@ -24,6 +24,7 @@ from codetune_ui.runs.store import Run, discard_attempt
 
 if TYPE_CHECKING:
     from codetune_ui.engine.callbacks import Meter
+    from codetune_ui.engine.pace import Pace
     from codetune_ui.engine.producer import Prepared, Producer
     from codetune_ui.engine.rows import RowFile
     from codetune_ui.engine.train import Place
@@ -151,6 +152,7 @@ def _train(
 ) -> None:
     # --- imports: ten seconds, while the producer reads
     from codetune_ui.engine import checkpoint, hardware, model, train
+    from codetune_ui.engine.pace import choose_pace
 
     config = run.config()
     hardware.set_threads()
@@ -169,6 +171,12 @@ def _train(
     base = model.load_base(config, folder, device=machine.device, training=True)
     tuned = model.attach_adapter(base, config)
     stop.check()
+    # --- pace
+    training, held_out = _row_files(run, producer, prepared)
+    some = [training[index] for index in range(min(2, len(training)))]
+    pace = choose_pace(tuned, config, place.precision, some)
+    _tell_pace(reporter, pace)
+    stop.check()
     # --- loop
     first = checkpoint.step_of(resume_from) if resume_from else 0
     reporter.state("running", step=first, total_steps=config.max_steps)
@@ -178,7 +186,9 @@ def _train(
     meter = train.train_adapter(
         place,
         tuned,
-        *_row_files(run, producer, prepared),
+        training,
+        held_out,
+        pace,
         resume_from=resume_from,
         rows_per_epoch=producer.rows_per_epoch,
     )
@@ -245,14 +255,30 @@ def _tell_plan(place: Place, prepared: Prepared, folder: Path, resume_from: Path
     )
 
 
-def _estimate(place: Place, folder: Path) -> float | None:
+def _tell_pace(reporter: Reporter, pace: Pace) -> None:
+    """Say which engine trains, and how; what a pass takes was measured, where it can be."""
+    measured = {} if pace.memory_gib is None else {"estimated_memory_gib": pace.memory_gib}
+    reporter.log(pace.sentence)
+    reporter.event(
+        "pace",
+        engine=pace.way.engine,
+        micro_batch_rows=pace.way.rows,
+        again=pace.way.again,
+        **measured,
+    )
+
+
+def _estimate(place: Place, folder: Path) -> float:
     from codetune_ui.core.memory import estimate_memory
     from codetune_ui.core.models import ModelShape
+    from codetune_ui.core.plan import planned_way
+    from codetune_ui.engine.pace import room_gib
     from codetune_ui.runs.files import read_json
 
     shape = ModelShape.from_hf(read_json(folder / "config.json") or {})
     config = place.run.config().replace(quant=place.precision.quant)
-    return round(estimate_memory(shape, config).total_gib, 3)
+    room = room_gib(config) if place.hardware.device == "cuda" else None
+    return round(estimate_memory(shape, config, planned_way(config, shape, room)).total_gib, 3)
 
 
 def _result(place: Place, meter: Meter, adapter: Path, seconds: float) -> dict[str, Any]:
@@ -263,7 +289,7 @@ def _result(place: Place, meter: Meter, adapter: Path, seconds: float) -> dict[s
     events, _ = read_events(run.events_path)
     losses = [event["loss"] for event in events if event["kind"] == "train"]
     val_losses = [event["val_loss"] for event in events if event["kind"] == "eval"]
-    plan = [event for event in events if event["kind"] == "plan"][-1]
+    guesses = [event["estimated_memory_gib"] for event in events if "estimated_memory_gib" in event]
     spent = meter.total_seconds
     return {
         "run": run.name,
@@ -275,7 +301,7 @@ def _result(place: Place, meter: Meter, adapter: Path, seconds: float) -> dict[s
         "val_loss_last": val_losses[-1] if val_losses else None,
         "tokens_per_second": round(meter.own_tokens / spent, 1) if spent else None,
         "peak_memory_gib": round(peak_memory_gib(place.hardware.device), 3),
-        "estimated_memory_gib": plan["estimated_memory_gib"],
+        "estimated_memory_gib": guesses[-1],
         "seconds": round(seconds, 1),
         "adapter": str(adapter),
     }

@@ -47,7 +47,7 @@ class Memory:
         self._sizes: dict[Path, tuple[float, int]] = {}
 
     def read(self, run: Run) -> tuple[Series, Event | None]:
-        """Return a run's curves and its last plan event, up to date."""
+        """Return a run's curves and its last plan, up to date with the pace that was chosen."""
         with self._lock:
             identity = _identity(run.events_path)
             was, offset, series, plan = self._known.get(run.path, (0, 0, Series(), None))
@@ -55,7 +55,7 @@ class Memory:
                 offset, series, plan = 0, Series(), None
             events, offset = read_events(run.events_path, offset)
             series.add(events)
-            plan = next((e for e in reversed(events) if e["kind"] == "plan"), plan)
+            plan = _with_plans(plan, events)
             self._known[run.path] = (identity, offset, series, plan)
             return series.copy(), plan  # other requests go on reading into the original
 
@@ -66,6 +66,15 @@ class Memory:
             size = run.size_bytes()
             self._sizes[run.path] = (time.monotonic(), size)
         return size
+
+
+def _with_plans(plan: Event | None, events: list[Event]) -> Event | None:
+    for event in events:
+        if event["kind"] == "plan":
+            plan = event
+        elif event["kind"] == "pace":
+            plan = {**(plan or {}), **event}
+    return plan
 
 
 class Live:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import psutil
 
 FRESH_S = 4.0  # one question to the tool costs 30-100 ms, and it may hang for a while under load
+CONTEXT_GIB = 0.6  # what CUDA itself takes beside the tensors
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,14 @@ from codetune_ui.core.errors import CodeTuneError
 from codetune_ui.core.families import FAMILIES, find_format
 from codetune_ui.core.memory import MemoryEstimate, estimate_memory
 from codetune_ui.core.models import KnownModel, ModelShape, known_model
+from codetune_ui.core.plan import planned_way
 from codetune_ui.core.tokens import CodeTokenizer
 from codetune_ui.runs.files import read_json
 from codetune_ui.ui import words
 from codetune_ui.ui.code_view import escape
-from codetune_ui.ui.machine import Gpu
+from codetune_ui.ui.machine import CONTEXT_GIB, Gpu
 
 DEMO_LICENCE = "Apache-2.0"
-CONTEXT_GIB = 0.6  # what CUDA itself takes beside the tensors
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,8 @@ def _memory_check(
 ) -> Check:
     if shape is None:
         return Check("", "Its shape is not known here: no memory estimate yet.")
-    parts = estimate_memory(shape, config)
+    room = gpu.total_gib - CONTEXT_GIB if gpu else None
+    parts = estimate_memory(shape, config, planned_way(config, shape, room))
     needed = parts.total_gib + (CONTEXT_GIB if gpu else 0.0)
     there, where = (gpu.total_gib, gpu.name) if gpu else (memory_gib, "RAM, no GPU here")
     sentence = f"Needs about {needed:.1f} of {there:.1f} GiB ({where}): {_parts(parts)}."

@@ -20,7 +20,7 @@ from codetune_ui.runs.state import ACTIVE
 from codetune_ui.runs.store import Home, Run
 from codetune_ui.ui import words
 from codetune_ui.ui.code_view import escape
-from codetune_ui.ui.machine import WATCH, Gpu, memory_gib
+from codetune_ui.ui.machine import CONTEXT_GIB, WATCH, Gpu, memory_gib
 
 # What decides which documents there are: after a change of these the scan tells of other code.
 SCANNED = [s.name for s in SETTINGS.values() if s.group == "data" and s.name != "source"]
@@ -63,6 +63,7 @@ def outlook(home: Home, config: Config, scan_id: str) -> Outlook:
             train_tokens=report.get("train_tokens"),
             shape=shape,
             tokens_per_s=_speed_before(home, config) or _speed_guess(shape, config, gpu),
+            room_gib=gpu.total_gib - CONTEXT_GIB if gpu else None,
         ),
         there_gib=gpu.total_gib if gpu else memory_gib(),
         gpu=gpu,
@@ -137,7 +138,11 @@ def _speed_guess(shape: ModelShape | None, config: Config, gpu: Gpu | None) -> f
     if shape is None:
         return None
     cores = os.cpu_count() or 1
-    return guess_tokens_per_s(shape, config, card=gpu.name if gpu else None, cores=cores)
+    if gpu is None:
+        return guess_tokens_per_s(shape, config, card=None, cores=cores)
+    return guess_tokens_per_s(
+        shape, config, card=gpu.name, cores=cores, room_gib=gpu.total_gib - CONTEXT_GIB
+    )
 
 
 # --- as HTML

@@ -120,6 +120,7 @@ class RunView:
     can: list[str]  # of: stop, end, resume, new
     tail: str  # last lines of the worker's log, when it failed or was lost
     max_grad_norm: float
+    expected_gib: float | None  # the peak that was estimated, and then measured on one pass
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -172,6 +173,7 @@ def view_run(
         can=_possible(state, checkpoint_step, stopping_s),
         tail=tail if state in ("failed", "lost") else "",
         max_grad_norm=config.max_grad_norm if config else 0.0,
+        expected_gib=(plan or {}).get("estimated_memory_gib"),
     )
 
 

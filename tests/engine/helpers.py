@@ -15,6 +15,7 @@ from codetune_ui.core.pack import Row, pack, to_words
 from codetune_ui.engine import checkpoint, model, rows, train
 from codetune_ui.engine.callbacks import Meter
 from codetune_ui.engine.hardware import find_hardware
+from codetune_ui.engine.pace import choose_pace
 from codetune_ui.engine.report import Reporter, StopWish
 from codetune_ui.runs.events import Event, read_events
 from codetune_ui.runs.store import Home, Run
@@ -100,9 +101,9 @@ def train_here(run: Run, *, resume: bool = False, job: str = "train") -> tuple[A
     total = config.max_steps * config.global_batch_rows
     good = checkpoint.newest_good(run)[0] if resume else None
     try:
-        meter = train.train_adapter(
-            place, tuned, open_rows(run, "train", total), open_rows(run, "val", 6), resume_from=good
-        )
+        training, held_out = open_rows(run, "train", total), open_rows(run, "val", 6)
+        pace = choose_pace(tuned, config, precision, [training[0], training[1]])
+        meter = train.train_adapter(place, tuned, training, held_out, pace, resume_from=good)
     finally:
         reporter.close()
     return tuned, meter

@@ -36,14 +36,14 @@ def test_a_known_model_is_described_without_the_network() -> None:
     format, memory, gate = view.checks
     assert format.chips == ("<fim_prefix>", "<fim_suffix>", "<fim_middle>")
     assert memory.kind == "ok"
-    assert memory.text.startswith("Needs about 25.3 of 139.8 GiB (H200): weights 0.77, adapter")
+    assert memory.text.startswith("Needs about 26.7 of 139.8 GiB (H200): weights 0.71, adapter")
     assert "huggingface.co" in gate.text
 
 
 def test_what_does_not_fit_says_what_to_try() -> None:
-    memory = look(preset("guide"), None, 8.0).checks[1]
+    memory = look(preset("guide"), None, 4.0).checks[1]
     assert memory.kind == "bad"
-    assert "of 8.0 GiB (RAM, no GPU here)" in memory.text
+    assert "of 4.0 GiB (RAM, no GPU here)" in memory.text
     assert "fewer rows per pass" in memory.text
 
 

@@ -32,6 +32,11 @@ class Adapter:
                 self._add(a, group.a[place.ranks], group.d_a[place.ranks], 1.0)
                 self._add(b, group.b[inside], group.d_b[inside], place.projection.scale)
 
+    @property
+    def count(self) -> int:
+        """Trained weights."""
+        return sum(parameter.numel() for parameter in self._parameters)
+
     def _add(self, parameter: nn.Parameter, weight: Tensor, total: Tensor, scale: float) -> None:
         self._parameters.append(parameter)
         self._weights.append(weight)

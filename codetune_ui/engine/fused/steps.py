@@ -1,0 +1,78 @@
+"""Optimizer steps of the fused path: rows in, cut into passes; loss and gradients out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from codetune_ui.core.pack import Row
+from codetune_ui.core.ways import Way
+from codetune_ui.engine.fused.block import Keep
+from codetune_ui.engine.fused.decoder import Batch, FusedDecoder
+from codetune_ui.engine.fused.graph import GraphedDecoder
+from codetune_ui.engine.rows import flatten
+
+
+class FusedSteps:
+    """Computes whole steps on a `FusedDecoder`, in the way that was chosen."""
+
+    def __init__(self, decoder: FusedDecoder, way: Way) -> None:
+        self.decoder = decoder
+        self.take(way)
+
+    def take(self, way: Way) -> None:
+        """Go on in another way: what was recorded for the last one is forgotten."""
+        self.way = way
+        blocks = len(self.decoder.parts.blocks)
+        # The first blocks are computed again: when their turn comes on the way back, what the
+        # others kept is gone.
+        again = blocks - round(blocks * (1 - way.again))
+        self.decoder.keep([Keep.STREAM] * again + [Keep.ALL] * (blocks - again))
+        cuda = self.decoder.device.type == "cuda"
+        self._passes = GraphedDecoder(self.decoder) if cuda else self.decoder
+
+    def step(self, rows: Sequence[Row]) -> tuple[Tensor, int]:
+        """Leave a step's gradients, per target token, in the parameters.
+
+        Returns the summed loss (on the device, nothing is waited for) and the count of targets.
+        """
+        batches = self._batches(rows)
+        targets = sum(len(batch.targets.ids) for batch in batches)
+        scale = torch.full((), 1 / max(1, targets), device=self.decoder.device)
+        total = torch.zeros((), device=self.decoder.device)
+        self._passes.begin()
+        for batch in batches:
+            total += self._passes.add(batch, scale)
+        self._passes.end()
+        return total, targets
+
+    def loss(self, rows: Sequence[Row]) -> tuple[Tensor, int]:
+        """Return the summed loss of rows and the count of their targets, without learning."""
+        batches = self._batches(rows)
+        self._passes.begin()
+        losses = [self._passes.loss(batch) for batch in batches]
+        return torch.stack(losses).sum(), sum(len(batch.targets.ids) for batch in batches)
+
+    def _batches(self, rows: Sequence[Row]) -> list[Batch]:
+        count = self.way.rows
+        return [
+            on_device(flatten(rows[start : start + count]), self.decoder.device)
+            for start in range(0, len(rows), count)
+        ]
+
+
+def on_device(inputs: dict[str, Any], device: torch.device) -> Batch:
+    """Bring what `rows.flatten` laid out to the device, without waiting for it."""
+    if device.type != "cuda":
+        return Batch.of(inputs)
+    return Batch.of(
+        {
+            name: value.pin_memory().to(device, non_blocking=True)
+            if isinstance(value, Tensor)
+            else value
+            for name, value in inputs.items()
+        }
+    )
