@@ -10,7 +10,9 @@ from codetune_ui.core.config import Config
 from codetune_ui.runs.store import Home, Run
 
 
-def add_trained_run(home: Home, model: Path, name: str, *, seed: int = 0) -> Run:
+def add_trained_run(
+    home: Home, model: Path, name: str, *, seed: int = 0, use_dora: bool = False
+) -> Run:
     """Make a run with a LoRA adapter of random weights, as a finished training leaves it."""
     import torch
     from peft import LoraConfig, get_peft_model
@@ -21,7 +23,8 @@ def add_trained_run(home: Home, model: Path, name: str, *, seed: int = 0) -> Run
     run = home.create_run(Config(base_model=str(model)), name)
     base = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
     with quiet_peft():
-        tuned = get_peft_model(base, LoraConfig(r=4, lora_alpha=8, target_modules="all-linear"))
+        how = LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", use_dora=use_dora)
+        tuned = get_peft_model(base, how)
     torch.manual_seed(seed)
     for label, weights in tuned.named_parameters():
         if "lora_" in label:
