@@ -12,6 +12,7 @@ from torch import Tensor
 
 from codetune_ui.engine.fused import decode_ops
 from codetune_ui.engine.fused.block import Heads
+from codetune_ui.engine.fused.decode_ops import Product
 
 LONGEST = 200
 HEADS = (  # multi-query, grouped, a group that is no power of two, and a head for each
@@ -25,50 +26,58 @@ HEADS = (  # multi-query, grouped, a group that is no power of two, and a head f
 def differences(ops: ModuleType, device: str, dtype: torch.dtype) -> dict[str, float]:
     """Return each operation's largest difference from the plain one's, in fp32 on the CPU."""
     torch.manual_seed(0)
-    found = {}
+    found: dict[str, float] = {}
     for heads in HEADS:
-        name = f"{heads.count}/{heads.key_count} heads of {heads.width}"
         for turns in (False, True):
-            found |= _attention(ops, device, dtype, heads, turns=turns, name=name)
+            for slots in (0, 1, 2):
+                found |= _attention(ops, device, dtype, heads, turns=turns, slots=slots)
     for slots in (1, 2):
-        y = torch.randn(2, 200 + slots * 24).to(dtype)
-        b = torch.randn(200, 2 * 24).to(dtype)
-        masks = torch.tensor([[0.0, 0.0], [0.0, 1.0]]).to(dtype)[:, -slots:]
-        plain = decode_ops.settle(y.float(), b.float()[:, : slots * 24], masks.float(), 200)
-        on = [t.to(device) for t in (y, b, masks)]
-        ours = ops.settle(on[0], on[1][:, : slots * 24], on[2], 200)
-        found[f"settle, {slots} slots"] = _worst(ours, plain)
+        mine, plain = _products(device, dtype, 200, slots)
+        found[f"settle, {slots} slots"] = _worst(ops.settle(mine), plain.settled())
+        for kind in ("gelu", "gelu_tanh", "swiglu"):
+            right = decode_ops.activate(plain, kind)
+            found[f"{kind}, {slots} slots"] = _worst(ops.activate(mine, kind), right)
     return found
 
 
+def _products(device: str, dtype: torch.dtype, outputs: int, slots: int) -> tuple[Product, Product]:
+    """Return the same product of two rows on the device, and in fp32 on the CPU."""
+    y = torch.randn(2, outputs + slots * 24).to(dtype)
+    if not slots:
+        return Product(y.to(device, copy=True), outputs), Product(y.float(), outputs)
+    b = (torch.randn(outputs, 2 * 24) / 5).to(dtype)  # buffers are wider than what is used
+    masks = torch.tensor([[0.0, 0.0], [0.0, 1.0]]).to(dtype)
+    ours = [t.to(device, copy=True) for t in (y, b, masks)]
+    wide = [t.float().clone() for t in (y, b, masks)]
+    mine, plain = (
+        Product(one, outputs, two[:, : slots * 24], three[:, -slots:])
+        for one, two, three in (ours, wide)
+    )
+    return mine, plain
+
+
 def _attention(
-    ops: ModuleType, device: str, dtype: torch.dtype, heads: Heads, *, turns: bool, name: str
+    ops: ModuleType, device: str, dtype: torch.dtype, heads: Heads, *, turns: bool, slots: int
 ) -> dict[str, float]:
+    name = f"{heads.count}/{heads.key_count} heads of {heads.width}, {turns}, {slots} slots"
     whole = (heads.count + 2 * heads.key_count) * heads.width
+    mine, plain = _products(device, dtype, whole, slots)
     cache = torch.randn(2, 2, LONGEST, heads.key_count, heads.width).to(dtype)
-    qkv = torch.randn(2, whole).to(dtype)
+    ours, wide = cache.to(device, copy=True), cache.float().clone()
     at = torch.tensor([5, 170])
     angle = torch.randn(LONGEST, heads.width // 2)
-    wide: tuple[Tensor, Tensor] | None = None
-    if turns:
-        wide = (torch.cat([angle.cos()] * 2, -1), torch.cat([angle.sin()] * 2, -1))
-    angles = None if wide is None else (wide[0].to(device), wide[1].to(device))
-    ours = [t.to(device, copy=True) for t in (qkv, cache, at)]
-    plain = [t.float().clone() for t in (qkv, cache)]
-    ops.place_(ours[0], ours[1][0], ours[1][1], ours[2], angles, heads)
-    decode_ops.place_(plain[0], plain[1][0], plain[1][1], at, wide, heads)
+    angles = (torch.cat([angle.cos()] * 2, -1), torch.cat([angle.sin()] * 2, -1))
+    on = (angles[0].to(device), angles[1].to(device))
+    here = at.to(device)
+    qkv = ops.place(mine, ours[0], ours[1], here, on if turns else None, heads)
+    right = decode_ops.place(plain, wide[0], wide[1], at, angles if turns else None, heads)
     queries = heads.count * heads.width
-    found = {
-        f"place, {name}, {turns}": max(
-            _worst(ours[0][:, :queries], plain[0][:, :queries]), _worst(ours[1], plain[1])
-        )
-    }
+    worst = max(_worst(qkv[:, :queries], right[:, :queries]), _worst(ours, wide))
+    found = {f"place, {name}": worst}
     for rows in (1, 2):
-        mine = ops.attend_cached(ours[0][:rows], ours[1][0], ours[1][1], ours[2][:rows], heads)
-        right = decode_ops.attend_cached(
-            plain[0][:rows], plain[1][0], plain[1][1], at[:rows], heads
-        )
-        found[f"attend, {name}, {turns}, {rows} rows"] = _worst(mine, right)
+        seen = ops.attend_cached(qkv[:rows], ours[0], ours[1], here[:rows], heads)
+        should = decode_ops.attend_cached(right[:rows], wide[0], wide[1], at[:rows], heads)
+        found[f"attend, {name}, {rows} rows"] = _worst(seen, should)
     return found
 
 

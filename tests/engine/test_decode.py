@@ -190,7 +190,7 @@ def test_a_mask_decides_which_slots_count() -> None:
     y = torch.tensor([[1.0, 2.0, 10.0, 20.0], [1.0, 2.0, 10.0, 20.0]])  # two outputs, two slots
     b = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     masks = torch.tensor([[0.0, 0.0], [0.0, 1.0]])
-    assert decode_ops.settle(y, b, masks, 2).tolist() == [[1.0, 2.0], [1.0, 22.0]]
+    assert decode_ops.Product(y, 2, b, masks).settled().tolist() == [[1.0, 2.0], [1.0, 22.0]]
 
 
 def test_attention_sees_a_rows_own_places_up_to_its_token() -> None:

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from codetune_ui.engine.fused import decode_ops
 from codetune_ui.engine.fused.attention import Borders, attend
 from codetune_ui.engine.fused.block import Norm
-from codetune_ui.engine.fused.inference import SLOTS, Layer, Loras, Weights
+from codetune_ui.engine.fused.inference import SLOTS, Loras, Weights
 from codetune_ui.engine.fused.ops import operations, product
 
 ROWS = 2  # texts that are written at once: base and adapter side by side
@@ -136,7 +136,8 @@ class Decoder:
                 values[row, :count] = value[part]
             y = attend(query, key, value, borders, heads.scale).output.flatten(1)
             stream, y = self._add_norm(stream, layer.out(y, masks), layer.mlp_norm)
-            delta = layer.down(self._activate(layer, layer.up(y, masks)), masks)
+            inside = decode_ops.activate(layer.up.product(y, masks), layer.activation)
+            delta = layer.down(inside, masks)
         assert delta is not None
         last = torch.tensor([end - 1 for end in ends[1:]], device=device)
         return self._add_norm(stream[last], delta[last], w.final_norm)[1]
@@ -204,11 +205,13 @@ class Decoder:
         stream, delta = self._embed(tokens, at), None
         for layer, (keys, values) in zip(w.layers, self._cache, strict=True):
             stream, y = self._add_norm(stream, delta, layer.attention_norm)
-            qkv = layer.qkv(y, masks)
-            decode_ops.place_(qkv, keys, values, at, w.angles, layer.heads)
+            qkv = decode_ops.place(
+                layer.qkv.product(y, masks), keys, values, at, w.angles, layer.heads
+            )
             y = decode_ops.attend_cached(qkv, keys, values, at, layer.heads)
             stream, y = self._add_norm(stream, layer.out(y, masks), layer.mlp_norm)
-            delta = layer.down(self._activate(layer, layer.up(y, masks)), masks)
+            inside = decode_ops.activate(layer.up.product(y, masks), layer.activation)
+            delta = layer.down(inside, masks)
         _, y = self._add_norm(stream, delta, w.final_norm)
         logits = self._score(y)
         self.logits[:rows].copy_(logits)
@@ -235,12 +238,4 @@ class Decoder:
         if delta is None:
             return stream, self.ops.norm(stream, *how, centred=norm.centred)
         found: tuple[Tensor, Tensor] = self.ops.add_norm(stream, delta, *how, centred=norm.centred)
-        return found
-
-    def _activate(self, layer: Layer, inside: Tensor) -> Tensor:
-        found: Tensor
-        if layer.activation == "swiglu":
-            found = self.ops.swiglu(inside)
-        else:
-            found = self.ops.gelu(inside, exact=layer.activation == "gelu")
         return found

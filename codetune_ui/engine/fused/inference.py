@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from codetune_ui.engine.fused import decode_ops
 from codetune_ui.engine.fused.block import Block, Heads, Norm
 from codetune_ui.engine.fused.build import Parts, UnfitError, take_apart
+from codetune_ui.engine.fused.decode_ops import Product
 from codetune_ui.engine.fused.linear import ALIGNED, Group
 
 SLOTS = 2  # adapters that one batch can use
@@ -101,13 +101,17 @@ class Line:
                 start += slot * ranks
                 self.b[outputs, start : start + rank] = lora.b
 
-    def __call__(self, x: Tensor, masks: Tensor | None) -> Tensor:
-        """Return the product (tokens, out); masks (tokens, slots) of 0 and 1, None for no slot."""
+    def product(self, x: Tensor, masks: Tensor | None) -> Product:
+        """Return the product; masks (tokens, slots) of 0 and 1, None where no slot is used."""
         if masks is None or not self.rank:
             weight, bias, _ = self._views[0]
-            return F.linear(x, weight, bias)
+            return Product(F.linear(x, weight, bias), self.outputs)
         weight, bias, b = self._views[masks.shape[1]]
-        return decode_ops.settle(F.linear(x, weight, bias), b, masks, self.outputs)
+        return Product(F.linear(x, weight, bias), self.outputs, b, masks)
+
+    def __call__(self, x: Tensor, masks: Tensor | None) -> Tensor:
+        """Return the product as a tensor (tokens, out)."""
+        return self.product(x, masks).settled()
 
 
 @dataclass(frozen=True)

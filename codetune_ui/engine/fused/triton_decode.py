@@ -13,50 +13,51 @@ import triton.language as tl
 from torch import Tensor
 
 from codetune_ui.engine.fused.block import Heads
+from codetune_ui.engine.fused.decode_ops import Product
 
 SPAN = 64  # keys of one part of an attention
 OUTPUTS, RANKS = 128, 32  # of one tile of B
 
 
-def settle(y: Tensor, b: Tensor, masks: Tensor, outputs: int) -> Tensor:
-    """See `decode_ops.settle`."""
-    rows, ranks = len(y), b.shape[1]
-    result = y.new_empty((rows, outputs))
+def settle(product: Product) -> Tensor:
+    """See `Product.settled`."""
+    rows, outputs = len(product.y), product.outputs
+    result = product.y.new_empty((rows, outputs))
     _settle[(triton.cdiv(outputs, OUTPUTS), rows)](
-        y,
-        b,
-        masks,
-        result,
-        outputs,
-        y.stride(0),
-        b.stride(0),
-        masks.stride(0),
-        ranks,
-        ranks // masks.shape[1],
-        OUTPUTS,
-        RANKS,
+        *_parts(product), result, outputs, "", OUTPUTS, RANKS
     )
     return result
 
 
-def place_(
-    qkv: Tensor,
+def activate(product: Product, activation: str) -> Tensor:
+    """See `decode_ops.activate`."""
+    rows = len(product.y)
+    outputs = product.outputs // 2 if activation == "swiglu" else product.outputs
+    result = product.y.new_empty((rows, outputs))
+    _settle[(triton.cdiv(outputs, OUTPUTS), rows)](
+        *_parts(product), result, outputs, activation, OUTPUTS, RANKS
+    )
+    return result
+
+
+def place(
+    product: Product,
     keys: Tensor,
     values: Tensor,
     at: Tensor,
     angles: tuple[Tensor, Tensor] | None,
     heads: Heads,
-) -> None:
-    """See `decode_ops.place_`."""
+) -> Tensor:
+    """See `decode_ops.place`; the queries are written over the product's."""
+    qkv = product.y
     cos, sin = (qkv, qkv) if angles is None else angles
     _place[(len(qkv), heads.turned + heads.key_count)](
-        qkv,
+        *_parts(product),
         keys,
         values,
         at,
         cos,
         sin,
-        qkv.stride(0),
         keys.stride(0),
         keys.stride(1),
         cos.stride(0),
@@ -64,7 +65,20 @@ def place_(
         heads.key_count,
         heads.width // 2,
         angles is not None,
+        angles is not None or product.b is not None,
+        RANKS,
     )
+    return qkv
+
+
+def _parts(product: Product) -> tuple[Tensor, Tensor, Tensor, int, int, int, int, int, int]:
+    """Return what `_total` reads: y, b and masks with their strides, and how the ranks lie."""
+    y, b, masks = product.y, product.b, product.masks
+    if b is None or masks is None:
+        return y, y, y, y.stride(0), 0, 0, product.outputs, 0, 1
+    ranks = b.shape[1]
+    strides = (y.stride(0), b.stride(0), masks.stride(0))
+    return y, b, masks, *strides, product.outputs, ranks, ranks // masks.shape[1]
 
 
 def attend_cached(qkv: Tensor, keys: Tensor, values: Tensor, at: Tensor, heads: Heads) -> Tensor:
@@ -109,46 +123,90 @@ def attend_cached(qkv: Tensor, keys: Tensor, values: Tensor, at: Tensor, heads: 
 
 
 @triton.jit
-def _settle(
+def _total(
     y,
     b,
     masks,
-    result,
-    outputs,
     y_stride,
     b_stride,
     mask_stride,
+    whole,
     ranks,
     slot_ranks,
-    OUT: tl.constexpr,
+    row,
+    at,
+    inside,
     RANK: tl.constexpr,
 ):
-    """A piece of one row: the base's product, and what its adapter adds."""
-    row = tl.program_id(1)
-    at = tl.program_id(0) * OUT + tl.arange(0, OUT)
-    inside = at < outputs
+    """Some outputs of one row: the base's product, and what the row's adapter adds."""
     total = tl.load(y + row * y_stride + at, inside, 0.0).to(tl.float32)
     for start in range(0, ranks, RANK):
         r = start + tl.arange(0, RANK)
         known = r < ranks
-        inner = tl.load(y + row * y_stride + outputs + r, known, 0.0).to(tl.float32)
+        inner = tl.load(y + row * y_stride + whole + r, known, 0.0).to(tl.float32)
         inner *= tl.load(masks + row * mask_stride + r // slot_ranks, known, 0.0).to(tl.float32)
         half = tl.load(
             b + at[:, None] * b_stride + r[None, :], inside[:, None] & known[None, :], 0.0
         )
         total += tl.sum(half.to(tl.float32) * inner[None, :], 1)
+    return total
+
+
+@triton.jit
+def _settle(
+    y,
+    b,
+    masks,
+    y_stride,
+    b_stride,
+    mask_stride,
+    whole,
+    ranks,
+    slot_ranks,
+    result,
+    outputs,
+    ACTIVATION: tl.constexpr,
+    OUT: tl.constexpr,
+    RANK: tl.constexpr,
+):
+    """A piece of one row's product, and the activation after it where one is named."""
+    row = tl.program_id(1)
+    at = tl.program_id(0) * OUT + tl.arange(0, OUT)
+    inside = at < outputs
+    total = _total(
+        y, b, masks, y_stride, b_stride, mask_stride, whole, ranks, slot_ranks, row, at, inside,
+        RANK,
+    )  # fmt: skip
+    if ACTIVATION == "swiglu":
+        up = _total(
+            y, b, masks, y_stride, b_stride, mask_stride, whole, ranks, slot_ranks, row,
+            at + outputs, inside, RANK,
+        )  # fmt: skip
+        total = total * tl.sigmoid(total) * up
+    elif ACTIVATION == "gelu":
+        total = total * 0.5 * (1.0 + tl.erf(total * 0.7071067811865476))
+    elif ACTIVATION == "gelu_tanh":  # by way of sigmoid: (1 + tanh(x / 2)) / 2
+        inner = 1.5957691216057308 * (total + 0.044715 * total * total * total)
+        total = total * tl.sigmoid(inner)
     tl.store(result + row * outputs + at, total, inside)
 
 
 @triton.jit
 def _place(
-    qkv,
+    y,
+    b,
+    masks,
+    y_stride,
+    b_stride,
+    mask_stride,
+    whole,
+    ranks,
+    slot_ranks,
     keys,
     values,
     at,
     cos,
     sin,
-    stride,
     row_stride,
     place_stride,
     angle_stride,
@@ -156,26 +214,32 @@ def _place(
     KEYS: tl.constexpr,
     HALF: tl.constexpr,
     TURNS: tl.constexpr,
+    CHANGES: tl.constexpr,
+    RANK: tl.constexpr,
 ):
-    """One head of one row: a query turned where it lies, a key or value put into the cache."""
+    """One head of one row: a query changed where it lies, a key or value put into the cache."""
     row = tl.program_id(0)
     head = tl.program_id(1)
     where = tl.load(at + row)
     half = tl.arange(0, HALF)
-    source = qkv + row * stride + head * 2 * HALF + half
-    first = tl.load(source)
-    second = tl.load(source + HALF)
+    inside = half < HALF
+    here = head * 2 * HALF + half
+    first = _total(
+        y, b, masks, y_stride, b_stride, mask_stride, whole, ranks, slot_ranks, row, here, inside,
+        RANK,
+    )  # fmt: skip
+    second = _total(
+        y, b, masks, y_stride, b_stride, mask_stride, whole, ranks, slot_ranks, row, here + HALF,
+        inside, RANK,
+    )  # fmt: skip
     if TURNS:
         turned = head < COUNT + KEYS
         c = tl.where(turned, tl.load(cos + where * angle_stride + half).to(tl.float32), 1.0)
         s = tl.where(turned, tl.load(sin + where * angle_stride + half).to(tl.float32), 0.0)
-        left = first.to(tl.float32)
-        right = second.to(tl.float32)
-        first = (left * c - right * s).to(qkv.dtype.element_ty)
-        second = (right * c + left * s).to(qkv.dtype.element_ty)
-        if head < COUNT:
-            tl.store(source, first)
-            tl.store(source + HALF, second)
+        left = first
+        right = second
+        first = left * c - right * s
+        second = right * c + left * s
     place = row * row_stride + where * place_stride + half
     if head >= COUNT + KEYS:
         target = values + place + (head - COUNT - KEYS) * 2 * HALF
@@ -185,6 +249,9 @@ def _place(
         target = keys + place + (head - COUNT) * 2 * HALF
         tl.store(target, first)
         tl.store(target + HALF, second)
+    elif CHANGES:
+        tl.store(y + row * y_stride + here, first)
+        tl.store(y + row * y_stride + here + HALF, second)
 
 
 @triton.jit
