@@ -7,39 +7,29 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-
 from codetune_ui.core.errors import ModelError
+from codetune_ui.engine.fused.build import UnfitError
+from codetune_ui.engine.fused.decode import Decoder
+from codetune_ui.engine.fused.inference import Lora, Loras
 from codetune_ui.engine.hardware import GIB
 from codetune_ui.engine.model import quiet_peft
 
 WEIGHTS = "adapter_model.safetensors"
-FOLDING = "folding"  # PEFT's name for an adapter that is only passing through
-FOLD_GIB = 1.0  # a base up to this size may have its layers twice in memory
-
-Folded = dict[Any, Tensor]  # a layer of the base, and its weight with the adapter added
+PASSING = "passing"  # PEFT's name for an adapter that is only passing through
 
 
 class Adapters:
     """The adapters of one base by name; loaded anew when their file has changed.
 
-    A small model on a CPU spends its time on starting operations, and PEFT triples their number:
-    there each adapter is added once to a copy of the weights, and a switch swaps pointers, so that
-    base and adapter answer equally fast and the base stays as it was to the last bit. Elsewhere
-    PEFT computes the adapter beside the frozen weights, which may be in 4 bit.
+    The decoder keeps them beside the base's weights. An adapter that it does not know, as one with
+    DoRA, ends its use: from then on all are PEFT's own.
     """
 
-    def __init__(self, base: Any) -> None:
+    def __init__(self, base: Any, decoder: Decoder | None = None) -> None:
         self.base = base
-        self.folds = base.device.type == "cpu" and _size_gib(base) <= FOLD_GIB
+        self.decoder = decoder
         self._stamps: dict[str, int] = {}
-        self._folded: dict[str, Folded] = {}
-        self._tuned: Any = None  # the PeftModel around the base, once there is an adapter
-        if self.folds:
-            for layer in base.modules():
-                if isinstance(layer, nn.Linear):
-                    layer.weight.data = _by_column(layer.weight.data)
+        self._tuned: Any = None  # the PeftModel around the base, once PEFT has an adapter
 
     def load(self, name: str, folder: Path) -> None:
         """Load an adapter, unless it is here already. Raises `ModelError` when it does not fit."""
@@ -50,9 +40,7 @@ class Adapters:
         if self._stamps.get(name) == stamp:
             return
         try:
-            if self.folds:
-                self._fold(name, folder)
-            else:
+            if not self._decoder_takes(name, folder):
                 self._attach(name, folder)
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             raise ModelError(
@@ -64,10 +52,7 @@ class Adapters:
     @contextmanager
     def active(self, name: str | None) -> Iterator[Any]:
         """Give the model with one adapter switched on, or the bare base for None."""
-        if self.folds:
-            with _swapped(self._folded[name] if name else {}):
-                yield self.base
-        elif self._tuned is None:
+        if self._tuned is None:
             yield self.base
         elif name is None:
             with self._tuned.disable_adapter():
@@ -85,18 +70,38 @@ class Adapters:
             self._tuned.load_adapter(folder, adapter_name=_label(name))
         self._tuned.eval()
 
-    def _fold(self, name: str, folder: Path) -> None:
-        from peft.tuners.lora import LoraLayer
-
-        tuned = _around(self.base, folder, FOLDING)
+    def _decoder_takes(self, name: str, folder: Path) -> bool:
+        if self.decoder is None:
+            return False
         try:
-            self._folded[name] = {
-                layer.get_base_layer(): _with_delta(layer)
-                for layer in tuned.modules()
-                if isinstance(layer, LoraLayer)
-            }
-        finally:
-            tuned.unload()
+            self.decoder.add(name, _read(self.base, folder))
+        except UnfitError:
+            self.decoder = None
+            self._stamps.clear()
+            return False
+        return True
+
+
+def _read(base: Any, folder: Path) -> Loras:
+    """Read an adapter by PEFT's own rules; the base is as it was afterwards."""
+    from peft.tuners.lora import LoraLayer
+
+    tuned = _around(base, folder, PASSING)
+    try:
+        config = tuned.peft_config[PASSING]
+        if config.bias != "none" or config.modules_to_save:
+            raise UnfitError("it also trains what is no adapter")
+        layers = [layer for layer in tuned.modules() if isinstance(layer, LoraLayer)]
+        return {id(layer.get_base_layer().weight): _lora(layer) for layer in layers}
+    finally:
+        tuned.unload()
+
+
+def _lora(layer: Any) -> Lora:
+    if PASSING not in layer.lora_A or layer.lora_variant or layer.lora_bias.get(PASSING):
+        raise UnfitError("it is not a plain LoRA")
+    a, b = layer.lora_A[PASSING].weight.detach(), layer.lora_B[PASSING].weight.detach()
+    return Lora(a, b * layer.scaling[PASSING])
 
 
 def _around(base: Any, folder: Path, label: str) -> Any:
@@ -106,32 +111,10 @@ def _around(base: Any, folder: Path, label: str) -> Any:
         return PeftModel.from_pretrained(base, folder, adapter_name=label)
 
 
-@torch.inference_mode()
-def _with_delta(layer: Any) -> Tensor:
-    weight: Tensor = layer.get_base_layer().weight.data
-    return _by_column(weight + layer.get_delta_weight(FOLDING).to(weight.dtype))
-
-
-@contextmanager
-def _swapped(folded: Folded) -> Iterator[None]:
-    plain = {layer: layer.weight.data for layer in folded}
-    try:
-        for layer, weight in folded.items():
-            layer.weight.data = weight
-        yield
-    finally:
-        for layer, weight in plain.items():
-            layer.weight.data = weight
-
-
-def _by_column(weight: Tensor) -> Tensor:
-    # One token is one matrix-vector product per layer, and those run a tenth faster over columns.
-    return weight.t().contiguous().t() if weight.dtype == torch.float32 else weight
-
-
 def _label(name: str) -> str:
     return name.replace(".", "·")  # torch allows no dot in a module's name
 
 
-def _size_gib(model: Any) -> float:
+def size_gib(model: Any) -> float:
+    """Return how much memory a model's weights take."""
     return float(sum(p.numel() * p.element_size() for p in model.parameters())) / GIB

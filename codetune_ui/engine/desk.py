@@ -1,4 +1,4 @@
-"""Who is served next: one answer at a time, a short queue, and an ear for those who left."""
+"""Who is served next: those there is room for, a short queue, and an ear for those who left."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import threading
 import time
+from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from codetune_ui.core.completion import Ask, Chunk, adapter_model, run_of
@@ -19,11 +20,22 @@ from codetune_ui.core.families import FimFormat, find_format
 from codetune_ui.runs.store import Home, Run
 
 if TYPE_CHECKING:
+    from codetune_ui.engine.answer import Job
     from codetune_ui.engine.generate import Completer
 
 Put = Callable[["Chunk | Exception | None"], None]
 
 QUEUE = 4  # who comes later is told to try again
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is asked for, of which run (None is the base), by whom."""
+
+    ask: Ask
+    run: Run | None
+    cancel: threading.Event
+    put: Put
 
 
 class Desk:
@@ -34,7 +46,8 @@ class Desk:
         self.config = config
         self.completer: Completer | None = None  # None while it loads
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="generate")
-        self._waiting: set[threading.Event] = set()
+        self._orders: deque[Order] = deque()  # not begun yet
+        self._waiting: set[threading.Event] = set()  # begun or not
         self._last = time.monotonic()
 
     def open(self, completer: Completer) -> None:
@@ -94,7 +107,8 @@ class Desk:
         self._waiting.add(cancel)
         queue: asyncio.Queue[Chunk | Exception | None] = asyncio.Queue()
         try:
-            self._thread.submit(self._write, ask, run, cancel, _putter(queue))
+            self._orders.append(Order(ask, run, cancel, _putter(queue)))
+            self._thread.submit(self._write)
             while (item := await queue.get()) is not None:
                 if isinstance(item, Exception):
                     raise item
@@ -104,9 +118,26 @@ class Desk:
             self._waiting.discard(cancel)
             self._last = time.monotonic()
 
-    def _write(self, ask: Ask, run: Run | None, cancel: threading.Event, put: Put) -> None:
-        """Do the work, in the one thread that touches the model."""
+    def _write(self) -> None:
+        """Do all the work there is, in the one thread that touches the model."""
+        puts: dict[Job, Put] = {}
+
+        def take() -> Job | None:
+            while self._orders:
+                order = self._orders.popleft()
+                try:
+                    if not order.cancel.is_set():
+                        job = self._job(order)
+                        puts[job] = order.put
+                        return job
+                    order.put(None)
+                except Exception as error:  # noqa: BLE001 - it is raised where it is awaited
+                    order.put(error)
+            return None
+
+        end: Exception | None = None
         try:
+<<<<<<< HEAD
             if self.completer is not None and not cancel.is_set():
                 name, format = (None, None) if run is None else (run.name, self._load(run))
                 ask = ask if run is None else as_trained(ask, run.config(), format)
@@ -115,6 +146,30 @@ class Desk:
             put(None)
         except Exception as error:  # noqa: BLE001 - it is raised again where it is awaited
             put(error)
+=======
+            if self.completer is not None:
+                for job, chunk in self.completer.together(take):
+                    puts[job](chunk)
+                    if chunk.finish:
+                        puts.pop(job)(None)
+        except Exception as error:  # noqa: BLE001 - likewise
+            end = error
+        for put in puts.values():
+            put(end)
+
+    def _job(self, order: Order) -> Job:
+        """Return an order as the model takes it, its adapter loaded."""
+        from codetune_ui.engine.answer import Job
+
+        ask, run = order.ask, order.run
+        if run is None:
+            return Job(ask, None, order.cancel)
+        format = self._load(run)
+        if format is not None and format.repo_id is not None:
+            trained = repository_name(run.config().source)
+            ask = replace(ask, repo=ask.repo or trained)
+        return Job(ask, run.name, order.cancel, format)
+>>>>>>> decode
 
     def _load(self, run: Run) -> FimFormat | None:
         """Load a run's adapter where that is needed; return the format it was trained with."""

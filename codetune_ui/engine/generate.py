@@ -1,24 +1,32 @@
-"""Fill a hole, token by token: the prompt in one pass, then one forward per token with a cache."""
+"""Fill holes, token by token: a prompt in one pass, then a step per token with a cache.
+
+The common code models are written with by `fused.decode`, several answers side by side; the others
+as transformers has them, one after the other.
+"""
 
 from __future__ import annotations
 
 import inspect
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from codetune_ui.core.completion import MAX_TOKENS, Ask, Chunk, Finish, Timings
+from codetune_ui.core.completion import MAX_TOKENS, Ask, Chunk
 from codetune_ui.core.config import Config
 from codetune_ui.core.context import fitted
 from codetune_ui.core.families import FimFormat, find_format
 from codetune_ui.core.fim import Around, Mode, continued_prompt, infill_prompt
 from codetune_ui.core.tokens import CodeTokenizer
-from codetune_ui.engine.adapters import Adapters
+from codetune_ui.engine.adapters import Adapters, size_gib
+from codetune_ui.engine.answer import Answer, Job
+from codetune_ui.engine.fused.build import UnfitError
+from codetune_ui.engine.fused.decode import ROWS, Decoder, Prompt
 from codetune_ui.engine.hardware import find_hardware, set_threads
 from codetune_ui.engine.model import load_base
 
@@ -26,12 +34,13 @@ from codetune_ui.engine.model import load_base
 # the wait, and a small model loses its way in a longer text than it was trained on.
 PROMPT_TOKENS = {"cpu": 512, "cuda": 2048}
 PREFILL_TOKENS = 512  # between two looks at whether the person still waits
-TIME_LIMIT_S = 120.0
-WHOLE_CHARACTER = 4  # bytes of the longest character: no more tokens than this are held back
+SMALL_GIB = 1.0  # a base up to this size writes its tokens with one thread of a CPU
+
+Take = Callable[[], Job | None]
 
 
 class Completer:
-    """A base model with its tokenizer and adapters; one answer at a time."""
+    """A base model with its tokenizer and adapters."""
 
     def __init__(
         self, base: Any, tokenizer: CodeTokenizer, format: FimFormat | None, folder: Path
@@ -39,12 +48,16 @@ class Completer:
         self.folder = folder
         self.tokenizer = tokenizer
         self.format = format
-        self.adapters = Adapters(base)
         self.generated = 0
         """Tokens written since the start, for those who want to see that a cancel was heard."""
         self.threads = set_threads()
         self._context = int(getattr(base.config, "max_position_embeddings", 0) or 4096)
         self._most_prompt = PROMPT_TOKENS[base.device.type]
+        longest = min(self._context, self._most_prompt + MAX_TOKENS)
+        self.adapters = Adapters(base, _decoder(base, tokenizer.vocab_size, longest))
+        # One token of a small model is too little work to share: a second thread gains a tenth
+        # when the other core is idle, and costs ten times as much when it is not.
+        self._step_threads = 1 if size_gib(base) <= SMALL_GIB else self.threads
         self._takes_keep = "logits_to_keep" in inspect.signature(base.forward).parameters
 
     @classmethod
@@ -72,39 +85,147 @@ class Completer:
         adapter: the name of a loaded one, None for the base. format: the adapter's own, if it has
         another than the base.
         """
+        jobs = iter([Job(ask, adapter, cancel, format)])
+        with closing(self.together(lambda: next(jobs, None))) as written:
+            for _, chunk in written:
+                yield chunk
+
+    def together(self, take: Take) -> Generator[tuple[Job, Chunk], None, None]:
+        """Write what `take` gives until it gives nothing; yield each job's chunks as they come.
+
+        Where the model can, answers are written side by side: `take` is asked for another one
+        whenever there is room.
+        """
+        while (job := take()) is not None:
+            if self.adapters.decoder is not None:
+                job = yield from self._side_by_side(self.adapters.decoder, job, take)
+            if job is not None:
+                yield from self._alone(job)
+
+    # --- side by side, in the decoder's rows
+
+    def _side_by_side(
+        self, decoder: Decoder, first: Job, take: Take
+    ) -> Generator[tuple[Job, Chunk], None, Job | None]:
+        """Write jobs as long as there are any; return one that this decoder cannot write."""
+        answers: dict[int, Answer] = {}
+        job: Job | None = first
+        left: Job | None = None
+        try:
+            while True:
+                fresh = []
+                while job is not None:
+                    row = next(row for row in range(ROWS) if row not in answers)
+                    answers[row] = self._start(job)
+                    fresh.append(row)
+                    job, left = self._next(decoder, answers, left, take)
+                if not answers:
+                    return left
+                for row, tokens in self._advance(decoder, answers, fresh).items():
+                    if (yield from self._taken(answers[row], tokens)):
+                        decoder.end(row)
+                        del answers[row]
+                job, left = self._next(decoder, answers, left, take)
+        finally:
+            torch.set_num_threads(self.threads)
+            for row in answers:
+                decoder.end(row)
+
+    def _next(
+        self, decoder: Decoder, answers: dict[int, Answer], left: Job | None, take: Take
+    ) -> tuple[Job | None, Job | None]:
+        """Return another job for these rows if there is room, or else the one to be left over."""
+        if left is not None or len(answers) == ROWS:
+            return None, left
+        job = take()
+        # To take a job can show that an adapter needs the plain way: then no row is filled again.
+        return (job, None) if self.adapters.decoder is decoder else (None, job)
+
+    def _advance(
+        self, decoder: Decoder, answers: dict[int, Answer], fresh: list[int]
+    ) -> dict[int, list[int]]:
+        """Read the prompts of fresh rows, or else write a few tokens in every row."""
+        warm = [row for row, answer in answers.items() if answer.job.ask.temperature > 0]
+        if fresh:
+            self._use_threads(self.threads)
+            prompts = [Prompt(r, answers[r].prompt, answers[r].job.adapter) for r in fresh]
+            found = {row: [token] for row, token in zip(fresh, decoder.begin(prompts), strict=True)}
+        else:
+            self._use_threads(self._step_threads)
+            most = max(answer.left for answer in answers.values())
+            written = decoder.write(1 if warm else min(decoder.chunk, most))
+            found = {row: written[row] for row in answers}
+        for row in found.keys() & set(warm):
+            ask = answers[row].job.ask
+            token = choose(decoder.logits[row], ask.temperature, ask.top_p, answers[row].rng)
+            decoder.choose(row, token)
+            found[row] = [token]
+        return found
+
+    def _taken(
+        self, answer: Answer, tokens: Iterable[int]
+    ) -> Generator[tuple[Job, Chunk], None, bool]:
+        """Yield what tokens add to an answer; return whether it has ended, and what is last."""
+        for token in tokens:
+            if answer.ended:
+                break  # what was written beyond a stop is cut off
+            self.generated += 1
+            if text := answer.add(token):
+                yield answer.job, answer.chunk(text)
+        if ended := answer.ended:
+            yield answer.job, answer.last()
+        return ended
+
+    # --- alone, through the model as it is
+
+    def _alone(self, job: Job) -> Iterator[tuple[Job, Chunk]]:
+        answer = self._start(job)
+        with self.adapters.active(job.adapter) as model:
+            for token in self._tokens(model, answer):
+                if (yield from self._taken(answer, [token])):
+                    return
+        yield job, answer.last()
+
+    def _tokens(self, model: Any, answer: Answer) -> Iterator[int]:
+        """Yield one token after the other for as long as somebody wants them."""
+        from transformers import DynamicCache
+
+        ask, prompt, cancel = answer.job.ask, answer.prompt, answer.job.cancel
+        self._use_threads(self.threads)
+        cache = DynamicCache(config=model.config)
+        logits: Tensor | None = None
+        for start in range(0, len(prompt), PREFILL_TOKENS):
+            if cancel.is_set():
+                return
+            logits = self._forward(model, prompt[start : start + PREFILL_TOKENS], cache)
+        while logits is not None and not cancel.is_set():
+            token = choose(logits, ask.temperature, ask.top_p, answer.rng)
+            yield token
+            logits = self._forward(model, [token], cache)
+
+    @torch.inference_mode()
+    def _forward(self, model: Any, ids: list[int], cache: Any) -> Tensor:
+        """Return the logits (V,) after the last id."""
+        keep = {"logits_to_keep": 1} if self._takes_keep else {}
+        row = torch.tensor([ids], device=model.device)
+        found = model(input_ids=row, past_key_values=cache, use_cache=True, **keep)
+        # Embeddings are often padded beyond the vocabulary; those rows are no tokens.
+        logits: Tensor = found.logits[0, -1, : self.tokenizer.vocab_size]
+        return logits
+
+    def _use_threads(self, count: int) -> None:
+        torch.set_num_threads(count)  # torch keeps this number per thread
+
+    # --- what the model reads
+
+    def _start(self, job: Job) -> Answer:
+        """Begin an answer: lay out its prompt, and the rules by which it ends."""
+        format = job.format or self.format
+        limit = max(1, min(job.ask.max_tokens, MAX_TOKENS, self._context // 2))
         began = time.perf_counter()
-        format = format or self.format
-        limit = max(1, min(ask.max_tokens, MAX_TOKENS, self._context // 2))
-        prompt, mode = self.prompt(ask, format, limit)
-        writer = _Writer(self.tokenizer, ask.stop)
+        prompt, mode = self.prompt(job.ask, format, limit)
         stops = _stop_ids(self.tokenizer, format)
-        rng = None if ask.seed is None else torch.Generator().manual_seed(ask.seed)
-        finish: Finish = "length"
-        count, first = 0, 0.0
-        with self.adapters.active(adapter) as model:
-            for token in self._tokens(model, prompt, ask, rng, cancel):
-                first = first or time.perf_counter()
-                count += 1
-                self.generated += 1
-                if token in stops:
-                    finish = "stop"
-                    break
-                if text := writer.add(token):
-                    yield Chunk(text, count)
-                if writer.stopped:
-                    finish = "stop"
-                if finish == "stop" or count >= limit or _late(began):
-                    break
-        if cancel.is_set():
-            finish = "cancelled"
-        ended = time.perf_counter()
-        timings = Timings(
-            prompt_tokens=len(prompt),
-            tokens=count,
-            ms_first_token=round(((first or ended) - began) * 1000, 1),
-            ms_total=round((ended - began) * 1000, 1),
-        )
-        yield Chunk(writer.rest(), count, finish, timings, mode)
+        return Answer(job, prompt, mode, limit, self.tokenizer, stops, began)
 
     def prompt(self, ask: Ask, format: FimFormat | None, limit: int) -> tuple[list[int], Mode]:
         """Return the ids the model reads, and in which order they were laid out."""
@@ -138,46 +259,6 @@ class Completer:
             room=room,
         )
 
-    def _tokens(
-        self,
-        model: Any,
-        prompt: list[int],
-        ask: Ask,
-        rng: torch.Generator | None,
-        cancel: threading.Event,
-    ) -> Iterator[int]:
-        """Yield one token after the other for as long as somebody wants them."""
-        from codetune_ui.engine.cache import roomy_cache
-
-        torch.set_num_threads(self.threads)  # torch keeps this number per thread
-        cache = roomy_cache(model.config)
-        logits: Tensor | None = None
-        for start in range(0, len(prompt), PREFILL_TOKENS):
-            if cancel.is_set():
-                return
-            logits = self._forward(model, prompt[start : start + PREFILL_TOKENS], cache)
-        if self.adapters.folds:
-            # One token of a small model is too little work to share: a second thread gains a
-            # tenth when the other core is idle, and costs ten times as much when it is not.
-            torch.set_num_threads(1)
-        try:
-            while logits is not None and not cancel.is_set():
-                token = choose(logits, ask.temperature, ask.top_p, rng)
-                yield token
-                logits = self._forward(model, [token], cache)
-        finally:
-            torch.set_num_threads(self.threads)
-
-    @torch.inference_mode()
-    def _forward(self, model: Any, ids: list[int], cache: Any) -> Tensor:
-        """Return the logits (V,) after the last id."""
-        keep = {"logits_to_keep": 1} if self._takes_keep else {}
-        row = torch.tensor([ids], device=model.device)
-        found = model(input_ids=row, past_key_values=cache, use_cache=True, **keep)
-        # Embeddings are often padded beyond the vocabulary; those rows are no tokens.
-        logits: Tensor = found.logits[0, -1, : self.tokenizer.vocab_size]
-        return logits
-
 
 def choose(logits: Tensor, temperature: float, top_p: float, rng: torch.Generator | None) -> int:
     """Pick the next token from logits (V,): the best one, or by chance when it is warm."""
@@ -192,50 +273,6 @@ def choose(logits: Tensor, temperature: float, top_p: float, rng: torch.Generato
     return int(torch.multinomial(chances, 1, generator=rng))
 
 
-class _Writer:
-    """Turns ids into text as they come: whole characters only, and nothing past a stop string."""
-
-    def __init__(self, tokenizer: CodeTokenizer, stop: tuple[str, ...]) -> None:
-        self._tokenizer = tokenizer
-        self._stops = tuple(text for text in stop if text)
-        self._ids: list[int] = []  # not yet text: they may be half a character
-        self._held = ""  # text that may be the beginning of a stop string
-        self.stopped = False
-
-    def add(self, token: int) -> str:
-        """Return the text that is now certain."""
-        self._ids.append(token)
-        text = self._tokenizer.decode(self._ids, skip_control=True, continues=True)
-        if text.endswith("\ufffd") and len(self._ids) < WHOLE_CHARACTER:
-            return ""
-        self._ids.clear()
-        return self._release(self._held + text)
-
-    def rest(self) -> str:
-        """Return what was held back, at the end of the answer."""
-        if self.stopped:
-            return ""
-        tail = self._tokenizer.decode(self._ids, skip_control=True, continues=True)
-        text = self._release(self._held + tail.rstrip("\ufffd"))
-        return text if self.stopped else text + self._held
-
-    def _release(self, text: str) -> str:
-        found = [place for stop in self._stops if (place := text.find(stop)) >= 0]
-        if found:
-            self.stopped = True
-            self._held = ""
-            return text[: min(found)]
-        hold = max((_overlap(text, stop) for stop in self._stops), default=0)
-        self._held = text[len(text) - hold :]
-        return text[: len(text) - hold]
-
-
-def _overlap(text: str, stop: str) -> int:
-    """Return how many last characters of the text could begin the stop string."""
-    longest = min(len(text), len(stop) - 1)
-    return next((n for n in range(longest, 0, -1) if text.endswith(stop[:n])), 0)
-
-
 def _stop_ids(tokenizer: CodeTokenizer, format: FimFormat | None) -> frozenset[int]:
     found = [tokenizer.eos_id, tokenizer.bos_id]
     if format is not None:
@@ -243,8 +280,11 @@ def _stop_ids(tokenizer: CodeTokenizer, format: FimFormat | None) -> frozenset[i
     return frozenset(token for token in found if token is not None)
 
 
-def _late(began: float) -> bool:
-    return time.perf_counter() - began > TIME_LIMIT_S
+def _decoder(base: Any, vocabulary: int, longest: int) -> Decoder | None:
+    try:
+        return Decoder(base, vocabulary, longest)
+    except UnfitError:
+        return None
 
 
 def _fits_whole(folder: Path) -> bool:

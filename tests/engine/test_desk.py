@@ -11,8 +11,14 @@ import pytest
 from codetune_ui.core.completion import Ask, Chunk
 from codetune_ui.core.config import Config
 from codetune_ui.core.errors import MachineError
+<<<<<<< HEAD
 from codetune_ui.engine.desk import QUEUE, Desk, as_trained
 from codetune_ui.engine.generate import Completer
+=======
+from codetune_ui.engine.answer import Job
+from codetune_ui.engine.desk import QUEUE, Desk
+from codetune_ui.engine.generate import Completer, Take
+>>>>>>> decode
 from codetune_ui.runs.store import Home
 
 
@@ -24,15 +30,14 @@ class Scribe:
         self.writing = 0
         self.most_at_once = 0
 
-    def complete(
-        self, _ask: Ask, _adapter: str | None, cancel: threading.Event, _format: object
-    ) -> Iterator[Chunk]:
-        self.answers += 1
-        self.writing += 1
-        self.most_at_once = max(self.most_at_once, self.writing)
-        while not cancel.wait(0.001):
-            yield Chunk("a", 1)
-        self.writing -= 1
+    def together(self, take: Take) -> Iterator[tuple[Job, Chunk]]:
+        while (job := take()) is not None:
+            self.answers += 1
+            self.writing += 1
+            self.most_at_once = max(self.most_at_once, self.writing)
+            while not job.cancel.wait(0.001):
+                yield job, Chunk("a", 1)
+            self.writing -= 1
 
 
 @pytest.fixture

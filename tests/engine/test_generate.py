@@ -13,10 +13,16 @@ from codetune_ui.core.config import Config
 from codetune_ui.core.context import Surroundings
 from codetune_ui.core.document import Document
 from codetune_ui.core.errors import ModelError
+<<<<<<< HEAD
 from codetune_ui.core.neighbours import Neighbour, Repository
 from codetune_ui.core.tokens import CodeTokenizer
 from codetune_ui.engine import adapters as adapters_module
 from codetune_ui.engine.generate import Completer, _Writer, choose
+=======
+from codetune_ui.core.neighbours import Neighbour
+from codetune_ui.engine.answer import Job
+from codetune_ui.engine.generate import Completer, choose
+>>>>>>> decode
 from codetune_ui.runs.store import Home
 from tests.runs.serving import add_trained_run, make_talkative
 
@@ -150,73 +156,73 @@ def test_an_adapter_is_switched_per_request_and_leaves_the_base_as_it_was(
     assert text_of(iter(run(completer, ASK, "amber-otter"))) == tuned
 
 
-def test_a_folded_adapter_says_what_pefts_own_path_says(
-    completer: Completer, model: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_decoder_says_what_the_plain_way_says(
+    completer: Completer, model: Path, home: Path
 ) -> None:
     where = Home(home)
     first = add_trained_run(where, model, "run.one", seed=1)
     second = add_trained_run(where, model, "run.two", seed=2)
-    monkeypatch.setattr(adapters_module, "FOLD_GIB", 0.0)
-    beside = Completer.load(Config(base_model=str(model)), model)
-    assert completer.adapters.folds
-    assert not beside.adapters.folds
-    for one in (completer, beside):
+    plain = Completer.load(Config(base_model=str(model)), model)
+    plain.adapters.decoder = None
+    for one in (completer, plain):
         one.adapters.load("run.one", first.adapter_dir)
         one.adapters.load("run.two", second.adapter_dir)
+    assert completer.adapters.decoder is not None
     for name in ("run.one", None, "run.two", "run.one"):
         expected = text_of(iter(run(completer, ASK, name)))
-        assert text_of(iter(run(beside, ASK, name))) == expected
+        assert text_of(iter(run(plain, ASK, name))) == expected
+    warm = Ask("x = ", "\n", max_tokens=12, temperature=1.2, top_p=0.9, seed=7)
+    assert text_of(iter(run(plain, warm))) == text_of(iter(run(completer, warm)))
+
+
+def test_jobs_that_come_together_are_written_side_by_side(
+    completer: Completer, model: Path, home: Path
+) -> None:
+    trained = add_trained_run(Home(home), model, "amber-otter")
+    completer.adapters.load("amber-otter", trained.adapter_dir)
+    asks = [(ASK, None), (ASK, "amber-otter"), (Ask("x", "y", max_tokens=5), None)]
+    alone = [text_of(iter(run(completer, ask, name))) for ask, name in asks]
+    jobs = [Job(ask, name, threading.Event()) for ask, name in asks]
+    waiting = iter(jobs)
+    texts = dict.fromkeys(jobs, "")
+    order = []
+    for job, chunk in completer.together(lambda: next(waiting, None)):
+        texts[job] += chunk.text
+        order.append(jobs.index(job))
+    assert list(texts.values()) == alone
+    assert order.index(1) < len(order) - 1 - order[::-1].index(0)  # the second began before the end
+
+
+def test_one_that_leaves_does_not_end_the_other(completer: Completer) -> None:
+    jobs = [Job(Ask(text, "y", max_tokens=30), None, threading.Event()) for text in ("a", "b")]
+    waiting = iter(jobs)
+    last = {}
+    for job, chunk in completer.together(lambda: next(waiting, None)):
+        if job is jobs[0] and chunk.tokens == 3:
+            jobs[0].cancel.set()
+        last[job] = chunk
+    assert (last[jobs[0]].finish, last[jobs[0]].tokens) == ("cancelled", 3)
+    assert (last[jobs[1]].finish, last[jobs[1]].tokens) == ("length", 30)
+
+
+def test_an_adapter_the_decoder_does_not_know_is_pefts_own(model: Path, home: Path) -> None:
+    where = Home(home)
+    plain = add_trained_run(where, model, "plain")
+    odd = add_trained_run(where, model, "odd", use_dora=True)
+    completer = Completer.load(Config(base_model=str(model)), model)
+    completer.adapters.load("plain", plain.adapter_dir)
+    expected = text_of(iter(run(completer, ASK, "plain")))
+    completer.adapters.load("odd", odd.adapter_dir)
+    assert completer.adapters.decoder is None
+    completer.adapters.load("plain", plain.adapter_dir)
+    assert text_of(iter(run(completer, ASK, "plain"))) == expected
+    assert text_of(iter(run(completer, ASK, "odd"))) != expected
 
 
 def test_a_folder_without_safetensors_is_refused(completer: Completer, tmp_path: Path) -> None:
     (tmp_path / "adapter_model.bin").write_bytes(b"pickle")
     with pytest.raises(ModelError, match="'x' has no adapter yet"):
         completer.adapters.load("x", tmp_path)
-
-
-# --- text as it comes
-
-
-@pytest.fixture(scope="module")
-def tokenizer(tiny_tokenizer: Path) -> CodeTokenizer:
-    return CodeTokenizer.from_folder(tiny_tokenizer)
-
-
-def pieces(writer: _Writer, ids: list[int]) -> list[str]:
-    found = []
-    for token in ids:
-        found.append(writer.add(token))
-        if writer.stopped:
-            break
-    return [*found, writer.rest()]
-
-
-def test_a_character_of_many_tokens_comes_whole(tokenizer: CodeTokenizer) -> None:
-    ids = tokenizer.encode("é→🦦")
-    assert len(ids) == 9
-    found = pieces(_Writer(tokenizer, ()), ids)
-    assert found == ["", "é", "", "", "→", "", "", "", "🦦", ""]
-
-
-def test_half_a_character_at_the_end_is_left_out(tokenizer: CodeTokenizer) -> None:
-    ids = tokenizer.encode("a🦦")[:-1]
-    assert "".join(pieces(_Writer(tokenizer, ()), ids)) == "a"
-
-
-def test_a_stop_string_over_two_tokens_is_never_shown(tokenizer: CodeTokenizer) -> None:
-    writer = _Writer(tokenizer, ("\n\n#",))
-    ids = [*tokenizer.encode("a\n"), *tokenizer.encode("\n"), *tokenizer.encode("# b")]
-    assert "".join(pieces(writer, ids)) == "a"
-    assert writer.stopped
-
-
-def test_what_only_began_like_a_stop_string_is_given_back(tokenizer: CodeTokenizer) -> None:
-    writer = _Writer(tokenizer, ("\n\n#",))
-    assert "".join(pieces(writer, tokenizer.encode("a\n\nb\n"))) == "a\n\nb\n"
-
-
-def test_a_control_token_is_no_text(tokenizer: CodeTokenizer) -> None:
-    assert "".join(pieces(_Writer(tokenizer, ()), [1, *tokenizer.encode("a"), 5])) == "a"
 
 
 def test_top_p_keeps_the_likeliest_only() -> None:

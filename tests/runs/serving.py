@@ -11,7 +11,9 @@ from codetune_ui.core.config import Config
 from codetune_ui.runs.store import Home, Run
 
 
-def add_trained_run(home: Home, model: Path, name: str, *, seed: int = 0, **how: Any) -> Run:
+def add_trained_run(
+    home: Home, model: Path, name: str, *, seed: int = 0, use_dora: bool = False, **settings: Any
+) -> Run:
     """Make a run with a LoRA adapter of random weights, as a finished training leaves it."""
     import torch
     from peft import LoraConfig, get_peft_model
@@ -19,10 +21,11 @@ def add_trained_run(home: Home, model: Path, name: str, *, seed: int = 0, **how:
 
     from codetune_ui.engine.model import quiet_peft
 
-    run = home.create_run(Config(base_model=str(model), **how), name)
+    run = home.create_run(Config(base_model=str(model), **settings), name)
     base = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
     with quiet_peft():
-        tuned = get_peft_model(base, LoraConfig(r=4, lora_alpha=8, target_modules="all-linear"))
+        how = LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", use_dora=use_dora)
+        tuned = get_peft_model(base, how)
     torch.manual_seed(seed)
     for label, weights in tuned.named_parameters():
         if "lora_" in label:

@@ -12,4 +12,6 @@ of its own, and the logits of a whole batch lie there in fp32. Here
 - what a layer keeps for its backward pass is chosen per layer (`block`).
 
 The gradients land in the PEFT model's own parameters: what is saved is a plain PEFT adapter.
+
+The same parts also write text (`decode`): base and adapters in one batch, a CUDA graph per token.
 """
