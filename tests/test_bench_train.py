@@ -52,9 +52,18 @@ def test_a_peer_that_is_not_there_is_a_line_of_the_table(monkeypatch: pytest.Mon
 
 def test_passes_fill_a_step_whatever_the_rows_of_a_pass_are() -> None:
     asked = bench.arguments().parse_args(
-        ["--shape", "tiny", "--side", "liger,ours", "--ours", "rows=16", "rows=2,keep=STREAM"]
+        [
+            "--shape",
+            "tiny",
+            "--side",
+            "guide:4,liger,ours",
+            "--ours",
+            "rows=16",
+            "rows=2,keep=STREAM",
+        ]
     )
     assert [(line.label, line.rows, line.passes) for line in bench.lines(asked, 16)] == [
+        ("guide", 4, 4),
         ("liger", 16, 1),
         ("liger, no checkpointing", 16, 1),
         ("ours, keep ALL", 16, 1),

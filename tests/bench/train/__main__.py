@@ -92,12 +92,14 @@ def arguments() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--shape", required=True, help=f"tiny, or some of {', '.join(SHAPES)}")
-    parser.add_argument("--side", default=",".join(SIDES), help="some of the sides, or app")
+    parser.add_argument(
+        "--side", default=",".join(SIDES), help="some of the sides; guide:4 takes 4 rows"
+    )
     parser.add_argument("--ours", nargs="+", default=OURS, help="variants of our side")
     parser.add_argument(
         "--borders", action="store_true", help="the guide and Liger keep examples apart, too"
     )
-    parser.add_argument("--rows", type=int, default=16, help="per pass, of the other sides")
+    parser.add_argument("--rows", type=int, default=16, help="per pass, where a side does not say")
     parser.add_argument("--tokens-per-step", type=int, default=32768)
     parser.add_argument("--max-seq-len", type=int, default=2048)
     parser.add_argument("--steps", type=int, default=8, help="counted ones")
@@ -111,7 +113,8 @@ def arguments() -> argparse.ArgumentParser:
 
 def lines(asked: argparse.Namespace, per_step: int) -> Iterator[Line]:
     """Yield what is to be measured; passes fill a step."""
-    for side in asked.side.split(","):
+    for one in asked.side.split(","):
+        side, _, own_rows = one.partition(":")
         if side == "ours":
             for text in asked.ours:
                 variant = {"rows": str(asked.rows), "keep": "ALL"} | parse_variant(text)
@@ -119,7 +122,7 @@ def lines(asked: argparse.Namespace, per_step: int) -> Iterator[Line]:
                 keep = f"keep={variant['keep']}"
                 yield Line(side, f"ours, keep {variant['keep']}", size, per_step // size, keep)
             continue
-        size = min(asked.rows, per_step)
+        size = min(int(own_rows or asked.rows), per_step)
         for choice in BOTH if side in ("liger", "unsloth") else ("",):
             label = f"{side}, no checkpointing" if choice == BOTH[1] else side
             yield Line(side, label, size, per_step // size, choice)
