@@ -137,16 +137,6 @@ class Desk:
 
         end: Exception | None = None
         try:
-<<<<<<< HEAD
-            if self.completer is not None and not cancel.is_set():
-                name, format = (None, None) if run is None else (run.name, self._load(run))
-                ask = ask if run is None else as_trained(ask, run.config(), format)
-                for chunk in self.completer.complete(ask, name, cancel, format):
-                    put(chunk)
-            put(None)
-        except Exception as error:  # noqa: BLE001 - it is raised again where it is awaited
-            put(error)
-=======
             if self.completer is not None:
                 for job, chunk in self.completer.together(take):
                     puts[job](chunk)
@@ -165,11 +155,7 @@ class Desk:
         if run is None:
             return Job(ask, None, order.cancel)
         format = self._load(run)
-        if format is not None and format.repo_id is not None:
-            trained = repository_name(run.config().source)
-            ask = replace(ask, repo=ask.repo or trained)
-        return Job(ask, run.name, order.cancel, format)
->>>>>>> decode
+        return Job(as_trained(ask, run.config(), format), run.name, order.cancel, format)
 
     def _load(self, run: Run) -> FimFormat | None:
         """Load a run's adapter where that is needed; return the format it was trained with."""

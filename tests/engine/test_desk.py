@@ -11,14 +11,9 @@ import pytest
 from codetune_ui.core.completion import Ask, Chunk
 from codetune_ui.core.config import Config
 from codetune_ui.core.errors import MachineError
-<<<<<<< HEAD
-from codetune_ui.engine.desk import QUEUE, Desk, as_trained
-from codetune_ui.engine.generate import Completer
-=======
 from codetune_ui.engine.answer import Job
-from codetune_ui.engine.desk import QUEUE, Desk
+from codetune_ui.engine.desk import QUEUE, Desk, as_trained
 from codetune_ui.engine.generate import Completer, Take
->>>>>>> decode
 from codetune_ui.runs.store import Home
 
 

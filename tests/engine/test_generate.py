@@ -13,16 +13,9 @@ from codetune_ui.core.config import Config
 from codetune_ui.core.context import Surroundings
 from codetune_ui.core.document import Document
 from codetune_ui.core.errors import ModelError
-<<<<<<< HEAD
 from codetune_ui.core.neighbours import Neighbour, Repository
-from codetune_ui.core.tokens import CodeTokenizer
-from codetune_ui.engine import adapters as adapters_module
-from codetune_ui.engine.generate import Completer, _Writer, choose
-=======
-from codetune_ui.core.neighbours import Neighbour
 from codetune_ui.engine.answer import Job
 from codetune_ui.engine.generate import Completer, choose
->>>>>>> decode
 from codetune_ui.runs.store import Home
 from tests.runs.serving import add_trained_run, make_talkative
 

@@ -116,7 +116,8 @@ class Decoder:
         lengths = [len(p.ids) for p in prompts]
         at = torch.cat([torch.arange(length, device=device) for length in lengths])
         ends = list(itertools.accumulate(lengths, initial=0))
-        borders = Borders(tuple(lengths), torch.tensor(ends, dtype=torch.int32, device=device))
+        sums = torch.tensor(ends, dtype=torch.int32, device=device)
+        borders = Borders(tuple(lengths), sums, max(lengths))
         masks = self._prompt_masks(prompts)
         stream, delta = self._embed(ids, at), None
         angles = None if w.angles is None else (w.angles[0][at], w.angles[1][at])

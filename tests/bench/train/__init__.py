@@ -1,0 +1,1 @@
+"""How fast is training, beside its peers: see `__main__` for what is run and printed."""
