@@ -166,7 +166,7 @@ def test_a_closed_stream_ends_the_writing(served: Served) -> None:
 def test_a_closed_plain_request_ends_the_writing(served: Served) -> None:
     before = served.generated()
     with pytest.raises(httpx.ReadTimeout):
-        served.http.post("/v1/completions", json=long_request(), timeout=0.3)
+        served.http.post("/v1/completions", json=long_request(), timeout=0.1)
     assert written_after_leaving(served, before) < 256
 
 
