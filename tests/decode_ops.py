@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from codetune_ui.engine.fused import decode_ops
-from codetune_ui.engine.fused.block import Heads
+from codetune_ui.engine.fused.attention import Heads
 from codetune_ui.engine.fused.decode_ops import Product
 
 LONGEST = 200

@@ -37,6 +37,7 @@ LAYER_UNITS, PLAIN_UNITS, GATED_UNITS = 7.5, 2.0, 3.0
 DROPOUT_UNITS = 6.0  # the masked copy and mask of each distinct input of an adapted layer
 AUTOCAST = 1.45
 LOGIT_BYTES, LOGIT_BYTES_WITHOUT_CHECKPOINTING = 12, 8
+ATTENTION_BYTES = 12  # of an element of the query: its gradient and the keys' per head, in fp32
 PIECE_BYTES = 512 * 2**20  # of logits that the fused engine makes at a time
 SCORE_BYTES = 6  # eager attention keeps every score, in 16 bit and in fp32
 
@@ -72,14 +73,14 @@ def _fused(shape: ModelShape, config: Config, way: Way) -> MemoryEstimate:
 
     Kept of a layer, a token: the stream twice, query key value, attention's output and its sums,
     the inside of the MLP; of a layer that is computed again: the stream. The peak is at the loss
-    (a piece of logits, three widths of the stream) or in the MLP of a layer on the way back.
+    (a piece of logits, three widths of the stream) or in a layer on the way back, in its MLP or in
+    its attention.
     """
     tokens = way.rows * config.max_seq_len
     wide = 4 if config.compute_dtype == "float32" else 2
     groups = _groups(shape)
-    query, key, inside = groups[1][0], 0, groups[2][1]
-    key = groups[0][1] - query
-    kept = wide * (2 * shape.hidden + query + key + query + inside) + 4 * shape.heads
+    query, qkv, inside = groups[1][0], groups[0][1], groups[2][1]
+    kept = wide * (2 * shape.hidden + qkv + query + inside) + 4 * shape.heads
     stream = wide * shape.hidden
     whole = round(shape.layers * (1 - way.again))
     layers = whole * kept + (shape.layers - whole) * stream
@@ -89,12 +90,16 @@ def _fused(shape: ModelShape, config: Config, way: Way) -> MemoryEstimate:
     unpacked = wide * max(inputs * outputs for inputs, outputs in groups)
     in_mlp = tokens * (stream + wide * shape.intermediate + (0 if whole else kept)) + unpacked
     at_block = tokens * layers + in_mlp
+    # on the way back through attention the inside of the MLP is gone
+    around = stream + wide * (query + qkv) + ATTENTION_BYTES * query
+    rest = -wide * inside if whole else kept - wide * inside
+    at_attention = tokens * (layers + rest + around)
     adapter = 12 * adapter_parameters(shape, config) + 6 * _buffers(shape, config)
     return MemoryEstimate(
         weights_gib=(_weights(shape, config, wide, unpacked=0)) / GIB,
         adapter_gib=adapter / GIB,
         activations_gib=tokens * layers / GIB,
-        logits_gib=(max(at_loss, at_block) - tokens * layers) / GIB,
+        logits_gib=(max(at_loss, at_block, at_attention) - tokens * layers) / GIB,
     )
 
 

@@ -12,7 +12,7 @@ from peft import LoraConfig, get_peft_model
 
 from codetune_ui.engine.adapters import PASSING, _lora
 from codetune_ui.engine.fused import decode_ops
-from codetune_ui.engine.fused.block import Heads
+from codetune_ui.engine.fused.attention import Heads
 from codetune_ui.engine.fused.build import UnfitError
 from codetune_ui.engine.fused.decode import Decoder, Prompt
 from codetune_ui.engine.fused.inference import Loras

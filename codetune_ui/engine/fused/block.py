@@ -16,10 +16,9 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from types import ModuleType
 
-import torch
 from torch import Tensor
 
-from codetune_ui.engine.fused.attention import Attended, Borders, attend, attend_grad
+from codetune_ui.engine.fused.attention import Attended, Borders, Heads, attend, attend_grad
 from codetune_ui.engine.fused.linear import Group
 from codetune_ui.engine.fused.ops import operations
 
@@ -40,21 +39,6 @@ class Norm:
     bias: Tensor | None
     eps: float
     centred: bool
-
-
-@dataclass(frozen=True)
-class Heads:
-    """How attention divides its width."""
-
-    count: int
-    key_count: int
-    width: int
-    scale: float
-
-    @property
-    def turned(self) -> int:
-        """Heads that rotary positions turn: those of queries and keys."""
-        return self.count + self.key_count
 
 
 @dataclass(frozen=True)
@@ -130,8 +114,7 @@ class Block:
         kept.qkv = self.qkv.forward(y)
         if shared.angles is not None:
             self.ops.rotate_(self._turned(kept.qkv), *shared.angles, back=False)
-        query, key, value = self._split(kept.qkv)
-        kept.attended = attend(query, key, value, shared.borders, self.heads.scale)
+        kept.attended = attend(kept.qkv, self.heads, shared.borders)
         delta = self.out.forward(kept.attended.output.flatten(1))
         kept.middle, y = self._add_norm(kept.stream, delta, self.mlp_norm)
         return y
@@ -166,12 +149,7 @@ class Block:
         assert kept.attended is not None
         d_output = self.out.backward(d_middle)
         self.out.learn(kept.attended.output.flatten(1), d_middle)
-        query, key, value = self._split(kept.qkv)
-        grads = attend_grad(
-            d_output.view_as(query), query, key, value, kept.attended, shared.borders,
-            self.heads.scale,
-        )  # fmt: skip
-        d_qkv = torch.cat([grad.flatten(1) for grad in grads], -1)
+        d_qkv = attend_grad(d_output, kept.qkv, kept.attended, self.heads, shared.borders)
         kept.qkv = kept.attended = None
         if shared.angles is not None:
             self.ops.rotate_(self._turned(d_qkv), *shared.angles, back=True)
@@ -181,12 +159,6 @@ class Block:
         return d_stream
 
     # --- parts
-
-    def _split(self, qkv: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        count, keys = self.heads.count, self.heads.key_count
-        heads = qkv.view(len(qkv), -1, self.heads.width)
-        query, key, value = torch.split(heads, [count, keys, keys], 1)
-        return query, key, value
 
     def _turned(self, qkv: Tensor) -> Tensor:
         return qkv.view(len(qkv), -1, self.heads.width)[:, : self.heads.turned]

@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from codetune_ui.engine.fused.block import Block, Heads, Norm
+from codetune_ui.engine.fused.attention import Heads
+from codetune_ui.engine.fused.block import Block, Norm
 from codetune_ui.engine.fused.linear import Group, Projection
 from codetune_ui.engine.fused.ops import has_triton
 

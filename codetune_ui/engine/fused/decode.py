@@ -128,14 +128,12 @@ class Decoder:
             parts = layer.qkv(y, masks).view(len(ids), -1, heads.width)
             if angles is not None:
                 self.ops.rotate_(parts[:, : heads.turned], *angles, back=False)
-            query, key, value = torch.split(
-                parts, [heads.count, heads.key_count, heads.key_count], 1
-            )
+            _, key, value = heads.split(parts)
             for row, part in places:
                 count = part.stop - part.start
                 keys[row, :count] = key[part]
                 values[row, :count] = value[part]
-            y = attend(query, key, value, borders, heads.scale).output.flatten(1)
+            y = attend(parts.flatten(1), heads, borders, varied=True).output.flatten(1)
             stream, y = self._add_norm(stream, layer.out(y, masks), layer.mlp_norm)
             inside = decode_ops.activate(layer.up.product(y, masks), layer.activation)
             delta = layer.down(inside, masks)

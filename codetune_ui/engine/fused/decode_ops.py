@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from codetune_ui.engine.fused import torch_ops
-from codetune_ui.engine.fused.block import Heads
+from codetune_ui.engine.fused.attention import Heads
 from codetune_ui.engine.fused.ops import operations
 
 FEW = 8  # rows up to which one pass over B is the quicker way

@@ -2,9 +2,9 @@
 
 A pass is some three thousand small programs; starting each from Python takes longer than a small
 card's micro-batch takes to compute. So each size of batch is recorded once, as a CUDA graph. What
-varies is padded: examples to a power of two (empty ones at the end), targets to a quarter of the
-tokens (ones that ask nothing). All recordings share one pool of memory: they never run at once, and
-their results are copied out at once.
+varies is padded: examples to a multiple of 16 (empty ones at the end), targets to a quarter of
+the tokens (ones that ask nothing). All recordings share one pool of memory: they never run at once,
+and their results are copied out at once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from codetune_ui.engine.fused.attention import Borders
 from codetune_ui.engine.fused.decoder import Batch, FusedDecoder
 from codetune_ui.engine.fused.loss import Targets
 
-FEWEST_EXAMPLES = 8
+EXAMPLES = 16  # a size is a multiple of so many
 PARTS = 4  # of the tokens that targets are padded to
 
 
@@ -40,7 +40,7 @@ class Size:
         return cls(
             learns,
             tokens,
-            max(FEWEST_EXAMPLES, 2 ** math.ceil(math.log2(len(batch.borders.ends) - 1))),
+            math.ceil((len(batch.borders.ends) - 1) / EXAMPLES) * EXAMPLES,
             min(tokens, max(1, math.ceil(len(batch.targets.ids) / part)) * part),
         )
 

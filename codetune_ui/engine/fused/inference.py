@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from codetune_ui.engine.fused.block import Block, Heads, Norm
+from codetune_ui.engine.fused.attention import Heads
+from codetune_ui.engine.fused.block import Block, Norm
 from codetune_ui.engine.fused.build import Parts, UnfitError, take_apart
 from codetune_ui.engine.fused.decode_ops import Product
 from codetune_ui.engine.fused.linear import ALIGNED, Group

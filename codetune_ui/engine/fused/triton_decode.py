@@ -12,7 +12,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from codetune_ui.engine.fused.block import Heads
+from codetune_ui.engine.fused.attention import Heads
 from codetune_ui.engine.fused.decode_ops import Product
 
 SPAN = 64  # keys of one part of an attention
