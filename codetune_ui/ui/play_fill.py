@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
+from queue import Empty, SimpleQueue
 
 from codetune_ui.core.completion import BASE, adapter_model
 from codetune_ui.core.config import Config
@@ -101,21 +102,57 @@ def _connect(
 def _write(
     client: CompletionClient, wish: Wish, label: str, cancel: threading.Event
 ) -> Iterator[str]:
+    """Ask both models at once: where it can, the server writes their texts in one batch."""
     sides = [Side("base", label)]
     if wish.run:
         sides.append(Side("tuned", wish.run))
     yield play_view.render(wish.hole, sides, wish.known)
-    for index, side in enumerate(sides):
-        for written in _one(client, wish, side, cancel):
-            sides[index] = written
-            yield play_view.render(wish.hole, sides, wish.known)
-        if cancel.is_set():
-            return
+    news: SimpleQueue[tuple[int, Side | None]] = SimpleQueue()
+    gone = threading.Event()
+    with ThreadPoolExecutor(max_workers=len(sides), thread_name_prefix="fill") as threads:
+        asked = [
+            threads.submit(_follow, client, wish, side, index, news, gone)
+            for index, side in enumerate(sides)
+        ]
+        try:
+            going, drawn = len(sides), 0.0
+            while going and not cancel.is_set():
+                try:
+                    index, written = news.get(timeout=WAIT_S)
+                except Empty:
+                    continue
+                if written is None:
+                    asked[index].result()  # raises what went wrong
+                    going -= 1
+                    continue
+                sides[index] = written
+                if written.done or time.monotonic() - drawn > DRAW_S:
+                    drawn = time.monotonic()
+                    yield play_view.render(wish.hole, sides, wish.known)
+        finally:
+            gone.set()
 
 
-def _one(
-    client: CompletionClient, wish: Wish, side: Side, cancel: threading.Event
-) -> Iterator[Side]:
+def _follow(
+    client: CompletionClient,
+    wish: Wish,
+    side: Side,
+    index: int,
+    news: SimpleQueue[tuple[int, Side | None]],
+    gone: threading.Event,
+) -> None:
+    """Tell of one model's fill as it grows; None is the end."""
+    try:
+        with closing(_one(client, wish, side)) as texts:
+            for written in texts:
+                news.put((index, written))
+                if gone.is_set():
+                    return
+    finally:
+        news.put((index, None))
+
+
+def _one(client: CompletionClient, wish: Wish, side: Side) -> Generator[Side, None, None]:
     """Yield one model's fill as it grows; the last one is done."""
     model = BASE if side.kind == "base" else adapter_model(wish.run)
     chunks = client.complete(
@@ -130,21 +167,16 @@ def _one(
         extra=wish.extra,
         context_tokens=wish.context_tokens,
     )
-    drawn = 0.0
     written = replace(side, text="")
     with closing(chunks):  # leaving early closes the connection, and the server stops writing
         for chunk in chunks:
-            if cancel.is_set():
-                return
             written = replace(
                 written,
                 text=(written.text or "") + chunk.text,
                 timings=chunk.timings,
                 mode=chunk.mode or "",
             )
-            if written.done or time.monotonic() - drawn > DRAW_S:
-                drawn = time.monotonic()
-                yield written
+            yield written
 
 
 # --- what can be chosen

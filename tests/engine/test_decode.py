@@ -18,6 +18,7 @@ from codetune_ui.engine.fused.decode import Decoder, Prompt
 from codetune_ui.engine.fused.inference import Loras
 from codetune_ui.engine.model import quiet_peft
 from tests.borders import SHAPES, VOCABULARY, tiny
+from tests.decode_ops import differences
 
 LONG = [7, 8, 9, 20, 33, 11, 60, 61] * 5
 SHORT = [50, 40, 30]
@@ -199,3 +200,29 @@ def test_attention_sees_a_rows_own_places_up_to_its_token() -> None:
     values = torch.arange(12.0).view(2, 3, 1, 2)
     found = decode_ops.attend_cached(torch.zeros(2, 8), keys, values, torch.tensor([0, 1]), heads)
     assert found.tolist() == [[0.0, 1.0, 0.0, 1.0], [7.0, 8.0, 7.0, 8.0]]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(("dtype", "most"), [(torch.float32, 1e-5), (torch.bfloat16, 1e-2)])
+def test_the_gpus_operations_are_the_plain_ones(dtype: torch.dtype, most: float) -> None:
+    from codetune_ui.engine.fused import triton_decode
+
+    found = differences(triton_decode, "cuda", dtype)
+    assert {name: value for name, value in found.items() if value > most} == {}
+
+
+@pytest.mark.gpu
+def test_a_captured_step_writes_what_the_step_writes() -> None:
+    base: Any = tiny("qwen2", "sdpa", head_size=64, dtype=torch.bfloat16, device="cuda")
+    _, loras = adapted(base)
+    decoder = Decoder(base, VOCABULARY, 128)
+    decoder.add("x", loras)
+    prompts = [Prompt(0, SHORT, None), Prompt(1, LONG, "x")]
+    first = decoder.begin(prompts)
+    captured = decoder.write(8)
+    assert decoder.begin(prompts) == first
+    with torch.inference_mode():
+        decoder._step_number.zero_()
+        for _ in range(8):
+            decoder._step(2, 1)
+    assert decoder._written.T.tolist() == captured

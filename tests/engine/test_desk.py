@@ -35,6 +35,18 @@ class Scribe:
             self.writing -= 1
 
 
+class Duet:
+    """Where there is a job it waits for another one, and answers both."""
+
+    def together(self, take: Take) -> Iterator[tuple[Job, Chunk]]:
+        jobs = [job] if (job := take()) is not None else []
+        while len(jobs) == 1:
+            if (job := take()) is not None:
+                jobs.append(job)
+        for job in jobs:
+            yield job, Chunk(job.ask.prefix, 1, "stop")
+
+
 @pytest.fixture
 def desk(home: Path) -> Iterator[Desk]:
     made = Desk(Home(home), Config())
@@ -104,3 +116,36 @@ def test_files_take_no_more_of_a_prompt_than_of_the_run_s_rows(
 ) -> None:
     config = Config(repo_context=how, context_tokens=300)
     assert as_trained(Ask("a", context_tokens=asked), config, None).context_tokens == given
+
+
+def test_who_comes_while_another_is_written_is_served_beside_it(desk: Desk) -> None:
+    desk.open(cast(Completer, Duet()))
+
+    async def one(text: str) -> list[str]:
+        answer = desk.answer(Ask(text), None, threading.Event())
+        return [chunk.text async for chunk in answer]
+
+    async def both() -> tuple[list[str], list[str]]:
+        first, second = await asyncio.gather(one("a"), one("b"))
+        return first, second
+
+    assert asyncio.run(both()) == (["a"], ["b"])
+
+
+def test_what_goes_wrong_is_told_to_those_who_are_served(desk: Desk) -> None:
+    class Broken:
+        def together(self, take: Take) -> Iterator[tuple[Job, Chunk]]:
+            job = take()
+            assert job is not None
+            yield job, Chunk("a", 1)
+            raise RuntimeError("out of memory")
+
+    desk.open(cast(Completer, Broken()))
+
+    async def ask() -> None:
+        chunks = desk.answer(Ask("x"), None, threading.Event())
+        assert (await anext(chunks)).text == "a"
+        with pytest.raises(RuntimeError, match="out of memory"):
+            await anext(chunks)
+
+    asyncio.run(ask())
