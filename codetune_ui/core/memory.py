@@ -37,7 +37,8 @@ LAYER_UNITS, PLAIN_UNITS, GATED_UNITS = 7.5, 2.0, 3.0
 DROPOUT_UNITS = 6.0  # the masked copy and mask of each distinct input of an adapted layer
 AUTOCAST = 1.45
 LOGIT_BYTES, LOGIT_BYTES_WITHOUT_CHECKPOINTING = 12, 8
-ATTENTION_BYTES = 12  # of an element of the query: its gradient and the keys' per head, in fp32
+ATTENTION_BYTES = 13  # of an element of the query: its gradient and the keys' per head, in fp32
+FIXED_GIB = 0.11  # workspaces of the matrix products, norms, a recording's places
 PIECE_BYTES = 512 * 2**20  # of logits that the fused engine makes at a time
 SCORE_BYTES = 6  # eager attention keeps every score, in 16 bit and in fp32
 
@@ -91,12 +92,12 @@ def _fused(shape: ModelShape, config: Config, way: Way) -> MemoryEstimate:
     in_mlp = tokens * (stream + wide * shape.intermediate + (0 if whole else kept)) + unpacked
     at_block = tokens * layers + in_mlp
     # on the way back through attention the inside of the MLP is gone
-    around = stream + wide * (query + qkv) + ATTENTION_BYTES * query
+    around = 2 * stream + wide * (query + qkv) + ATTENTION_BYTES * query
     rest = -wide * inside if whole else kept - wide * inside
     at_attention = tokens * (layers + rest + around)
     adapter = 12 * adapter_parameters(shape, config) + 6 * _buffers(shape, config)
     return MemoryEstimate(
-        weights_gib=(_weights(shape, config, wide, unpacked=0)) / GIB,
+        weights_gib=_weights(shape, config, wide, unpacked=0) / GIB + FIXED_GIB,
         adapter_gib=adapter / GIB,
         activations_gib=tokens * layers / GIB,
         logits_gib=(max(at_loss, at_block, at_attention) - tokens * layers) / GIB,

@@ -7,6 +7,7 @@ way that fits the free memory is taken.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -202,6 +203,8 @@ def _line(
     if config.global_batch_rows == 1 or len(rows) < 2:
         return first, 1.0
     second = _peak(decoder, large, rows) + later
+    if not math.isfinite(second):  # two rows do not fit: the estimate has to say by how much
+        return first, 1.0
     expected = (
         estimate_memory(shape, config, large).total_gib
         - estimate_memory(shape, config, small).total_gib
