@@ -20,7 +20,7 @@ from codetune_ui.core.errors import ModelError
 from codetune_ui.core.memory import estimate_memory
 from codetune_ui.core.models import ModelShape
 from codetune_ui.core.pack import Row
-from codetune_ui.core.ways import Way, as_set, choose, step_seconds, ways
+from codetune_ui.core.ways import Choice, Way, as_set, choose, step_seconds, ways
 from codetune_ui.engine.fused.build import UnfitError
 from codetune_ui.engine.fused.decoder import FusedDecoder
 from codetune_ui.engine.fused.steps import FusedSteps, on_device
@@ -28,6 +28,8 @@ from codetune_ui.engine.hardware import GIB
 from codetune_ui.engine.model import Precision, checkpoint_activations
 from codetune_ui.engine.rows import flatten
 
+LESS = 0.8  # of the memory, when the last way did not fit
+STEEPEST = 1.2  # times the estimate's growth: what is measured on two passes is not known better
 SAME = 0.01  # relative difference of two losses that are the same but for rounding to 16 bit
 CHECKED_TOKENS = 256  # of each of the two examples that both engines see
 
@@ -56,11 +58,11 @@ def choose_pace(tuned: Any, config: Config, precision: Precision, rows: Sequence
                 f"The fused engine cannot train this: {error}.", "Set the engine to auto."
             ) from error
         return _plain(tuned, config, shape, str(error))
-    way, memory_gib, found = _fused_way(decoder, config, shape, rows)
+    way, memory_gib, found, smaller = _fused_way(decoder, config, shape, rows)
     if decoder.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()  # from here on it is the training's own
     sentence = f"Fused engine, {way.words()}{found}."
-    return Pace(FusedSteps(decoder, way), way, sentence, memory_gib)
+    return Pace(FusedSteps(decoder, way, smaller), way, sentence, memory_gib)
 
 
 # --- the plain engine
@@ -145,17 +147,18 @@ def _joined(pieces: Sequence[Row]) -> Row:
 
 def _fused_way(
     decoder: FusedDecoder, config: Config, shape: ModelShape, rows: Sequence[Row]
-) -> tuple[Way, float | None, str]:
-    """Return the way, its expected peak, and words on why."""
+) -> tuple[Way, float | None, str, list[Way]]:
+    """Return the way, its expected peak, words on why, and the ways that need less than it."""
     wanted = as_set(config, fused=True)
     if decoder.device.type != "cuda":
-        return wanted, None, ""
+        return wanted, None, "", []
     memory = measured_memory(decoder, config, shape, rows)
     room = room_gib(config)
     if config.memory_use == "as set":
-        return wanted, memory(wanted), f": {memory(wanted):.1f} of {room:.1f} GiB"
+        return wanted, memory(wanted), f": {memory(wanted):.1f} of {room:.1f} GiB", []
+    options = ways(config, fused=True)
     chosen = choose(
-        ways(config, fused=True),
+        options,
         room,
         memory,
         lambda one: step_seconds(shape, config, one),
@@ -164,7 +167,20 @@ def _fused_way(
     kind = {"fastest": "the fastest that fits", "least": "the least memory"}[config.memory_use]
     if not chosen.fits:
         kind = "the least memory, which is more than is free"
-    return chosen.way, chosen.memory_gib, f": {chosen.memory_gib:.1f} of {room:.1f} GiB, {kind}"
+    words = f": {chosen.memory_gib:.1f} of {room:.1f} GiB, {kind}"
+    return chosen.way, chosen.memory_gib, words, smaller_ways(options, chosen, memory)
+
+
+def smaller_ways(
+    options: Sequence[Way], chosen: Choice, memory_gib: Callable[[Way], float]
+) -> list[Way]:
+    """Return ways for when the chosen one does not fit: each needs a fifth less than the last."""
+    found, limit = [], chosen.memory_gib * LESS
+    for way in sorted(options, key=memory_gib, reverse=True):
+        if memory_gib(way) <= limit:
+            found.append(way)
+            limit = memory_gib(way) * LESS
+    return found
 
 
 def measured_memory(
@@ -209,7 +225,8 @@ def _line(
         estimate_memory(shape, config, large).total_gib
         - estimate_memory(shape, config, small).total_gib
     )
-    return first, (second - first) / expected
+    # The estimate counts every tensor: it is trusted to grow rightly, or too slowly.
+    return first, min(STEEPEST, max(1.0, (second - first) / expected))
 
 
 def _peak(decoder: FusedDecoder, way: Way, rows: Sequence[Row]) -> float:

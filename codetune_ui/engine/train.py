@@ -222,7 +222,11 @@ class FusedTrainer(RowTrainer):
         rows = inputs["rows"]
         self.meter.run()
         self.meter.add_tokens(code_tokens(rows))
+        way = self.pace.steps.way
         nll, targets = self.pace.steps.step(rows)
+        if self.pace.steps.way != way:
+            now = self.pace.steps.way.words()
+            self.place.reporter.log(f"The memory did not suffice: going on with {now}.", "warning")
         self.meter.add_loss(nll, targets)
         return nll / max(1, targets)
 

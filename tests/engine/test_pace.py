@@ -10,13 +10,13 @@ import torch
 
 from codetune_ui.core.config import Config
 from codetune_ui.core.errors import ModelError
-from codetune_ui.core.ways import Way
+from codetune_ui.core.ways import Choice, Way
 from codetune_ui.engine.fused import build, loss
 from codetune_ui.engine.fused.decoder import Batch, FusedDecoder
 from codetune_ui.engine.fused.graph import Size, pad
 from codetune_ui.engine.fused.steps import FusedSteps
 from codetune_ui.engine.model import Precision
-from codetune_ui.engine.pace import Pace, choose_pace
+from codetune_ui.engine.pace import Pace, choose_pace, smaller_ways
 from codetune_ui.engine.rows import flatten
 from tests.borders import tiny
 from tests.engine.helpers import SEQ, load_tuned, some_rows, tiny_config
@@ -130,3 +130,38 @@ def test_a_size_has_room_for_its_batch() -> None:
     assert len(padded.borders.ends) == size.examples + 1
     assert padded.borders.ends[-1] == 2 * SEQ
     assert len(padded.targets.ids) == size.targets
+
+
+def test_a_step_that_does_not_fit_is_made_again_in_a_smaller_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model: Any = tiny("qwen2", "sdpa")
+    model.save_pretrained(tmp_path)
+    tuned = load_tuned(tiny_config(tmp_path))
+    decoder = FusedDecoder(tuned, torch.float32, SEQ)
+    rows = some_rows(4)
+    expected, targets = FusedSteps(decoder, Way("fused", 1, 0.0)).step(rows)
+    wanted = gradients(tuned)
+    real = FusedDecoder.add
+
+    def cramped(self: FusedDecoder, batch: Batch, scale: torch.Tensor) -> torch.Tensor:
+        found = real(self, batch, scale)  # fails late, with some gradients summed up already
+        if len(batch.ids) > 2 * SEQ:
+            raise torch.OutOfMemoryError
+        return found
+
+    monkeypatch.setattr(FusedDecoder, "add", cramped)
+    steps = FusedSteps(decoder, Way("fused", 4, 0.0), [Way("fused", 2, 0.0), Way("fused", 1, 1.0)])
+    found, counted = steps.step(rows)
+    assert (steps.way, counted) == (Way("fused", 2, 0.0), targets)
+    assert found.item() == pytest.approx(expected.item(), rel=1e-6)
+    for name, gradient in gradients(tuned).items():
+        torch.testing.assert_close(gradient, wanted[name], rtol=1e-4, atol=1e-7, msg=name)
+
+
+def test_each_smaller_way_needs_a_fifth_less_than_the_last() -> None:
+    needs = {Way("fused", 8, 0.0): 9.0, Way("fused", 4, 0.0): 5.0, Way("fused", 4, 0.5): 4.5}
+    needs |= {Way("fused", 2, 0.0): 3.0, Way("fused", 1, 1.0): 1.0}
+    chosen = Choice(Way("fused", 8, 0.0), 9.0, fits=True)
+    found = smaller_ways(list(needs), chosen, needs.__getitem__)
+    assert found == [Way("fused", 4, 0.0), Way("fused", 2, 0.0), Way("fused", 1, 1.0)]

@@ -96,8 +96,14 @@ class GraphedDecoder:
         nll = torch.zeros((), dtype=torch.float32, device=scale.device)
         torch.cuda.empty_cache()  # what the plain pass took is the recording's to take
         graph = torch.cuda.CUDAGraph()
+        full: torch.OutOfMemoryError | None = None
         with torch.cuda.graph(graph, pool=self._pool):
-            nll.copy_(self._pass(batch, scale, learns=size.learns))
+            try:
+                nll.copy_(self._pass(batch, scale, learns=size.learns))
+            except torch.OutOfMemoryError as error:  # the recording has to be ended all the same
+                full = error
+        if full is not None:
+            raise full
         return Recording(graph, batch, scale, nll)
 
 

@@ -17,10 +17,15 @@ from codetune_ui.engine.rows import flatten
 
 
 class FusedSteps:
-    """Computes whole steps on a `FusedDecoder`, in the way that was chosen."""
+    """Computes whole steps on a `FusedDecoder`, in the way that was chosen.
 
-    def __init__(self, decoder: FusedDecoder, way: Way) -> None:
+    Where the memory does not suffice after all (another program took some of it), the step is made
+    again in the first of the `smaller` ways that fits, and so are those after it.
+    """
+
+    def __init__(self, decoder: FusedDecoder, way: Way, smaller: Sequence[Way] = ()) -> None:
         self.decoder = decoder
+        self._smaller = list(smaller)
         self.take(way)
 
     def take(self, way: Way) -> None:
@@ -31,14 +36,27 @@ class FusedSteps:
         # others kept is gone.
         again = blocks - round(blocks * (1 - way.again))
         self.decoder.keep([Keep.STREAM] * again + [Keep.ALL] * (blocks - again))
-        cuda = self.decoder.device.type == "cuda"
-        self._passes = GraphedDecoder(self.decoder) if cuda else self.decoder
+        if self.decoder.device.type == "cuda":
+            self._passes: GraphedDecoder | FusedDecoder = self.decoder  # the last recordings go
+            torch.cuda.empty_cache()
+            self._passes = GraphedDecoder(self.decoder)
+        else:
+            self._passes = self.decoder
 
     def step(self, rows: Sequence[Row]) -> tuple[Tensor, int]:
         """Leave a step's gradients, per target token, in the parameters.
 
         Returns the summed loss (on the device, nothing is waited for) and the count of targets.
         """
+        while True:
+            try:
+                return self._step(rows)
+            except torch.OutOfMemoryError:
+                if not self._smaller:
+                    raise
+            self.take(self._smaller.pop(0))  # outside: the error holds the pass's tensors
+
+    def _step(self, rows: Sequence[Row]) -> tuple[Tensor, int]:
         batches = self._batches(rows)
         targets = sum(len(batch.targets.ids) for batch in batches)
         scale = torch.full((), 1 / max(1, targets), device=self.decoder.device)

@@ -1,0 +1,96 @@
+"""The fused engine on a GPU, in 16 bit, against its plain definitions and against PEFT's way.
+
+Run by hand where there is a card: python -m pytest -m gpu tests/engine/test_fused_gpu.py
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from codetune_ui.core.config import Config
+from codetune_ui.engine.fused.block import Keep
+from codetune_ui.engine.fused.decoder import Batch, FusedDecoder
+from codetune_ui.engine.fused.graph import GraphedDecoder
+from codetune_ui.engine.fused.steps import on_device
+from codetune_ui.engine.model import attach_adapter
+from codetune_ui.engine.rows import collate, flatten
+from codetune_ui.engine.train import summed_loss
+from tests.bench.shapes import quantise, random_model
+from tests.engine.helpers import some_rows
+from tests.fused_ops import differences
+
+pytestmark = pytest.mark.gpu
+
+
+def test_every_operation_agrees_with_its_plain_definition() -> None:
+    from codetune_ui.engine.fused import triton_ops
+
+    wrong = differences(triton_ops, "cuda", torch.bfloat16)
+    assert {name: value for name, value in wrong.items() if value > 5e-3} == {}
+
+
+def test_a_weight_without_an_adapter_is_unpacked_as_bitsandbytes_does() -> None:
+    from bitsandbytes.functional import dequantize_4bit
+
+    from codetune_ui.engine.fused import triton_ops
+
+    tuned = tuned_of("tiny-qwen2")
+    weight = tuned.get_base_model().model.layers[0].mlp.up_proj.base_layer.weight
+    expected = dequantize_4bit(weight.data, weight.quant_state)
+    found = torch.empty_like(expected)
+    triton_ops.nf4_weight_(found, weight, None, None)
+    assert torch.equal(found, expected)
+
+
+def tuned_of(shape: str) -> Any:
+    model = random_model(shape, "cuda", torch.bfloat16, dropout=False)
+    quantise(model, torch.bfloat16)
+    tuned = attach_adapter(model, Config(lora_rank=8)).train()
+    torch.manual_seed(3)
+    with torch.no_grad():
+        for name, parameter in tuned.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(0, 0.02)
+    return tuned
+
+
+def gradients(tuned: Any) -> torch.Tensor:
+    found = [p.grad.float().flatten() for p in tuned.parameters() if p.grad is not None]
+    tuned.zero_grad(set_to_none=True)
+    return torch.cat(found)
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+@pytest.mark.parametrize("keep", [Keep.ALL, Keep.STREAM])
+@pytest.mark.parametrize("shape", ["tiny-bigcode", "tiny-qwen2"])
+def test_loss_and_gradients_are_those_of_the_plain_engine(
+    shape: str, keep: Keep, recorded: bool
+) -> None:
+    tuned = tuned_of(shape)
+    rows = some_rows(4)
+    inputs = {
+        name: value.cuda() if isinstance(value, torch.Tensor) else value
+        for name, value in collate(rows, flat=False).items()
+    }
+    inputs.pop("tokens")
+    labels = inputs.pop("labels")
+    with torch.autocast("cuda", torch.bfloat16):
+        logits = tuned(**inputs).logits
+    plain_loss, count = summed_loss(logits, labels)
+    torch.autograd.backward(plain_loss / count)
+    plain = gradients(tuned)
+
+    fused = FusedDecoder(tuned, torch.bfloat16, len(rows[0].ids))
+    fused.keep([keep] * len(fused.parts.blocks))
+    passes: Any = GraphedDecoder(fused) if recorded else fused
+    batch: Batch = on_device(flatten(rows), torch.device("cuda"))
+    for _ in range(2):  # the second one is replayed
+        passes.begin()
+        loss = passes.add(batch, 1 / count.float())
+        passes.end()
+        found = gradients(tuned)
+        assert loss.item() == pytest.approx(plain_loss.item(), rel=2e-3)
+        assert ((found - plain).norm() / plain.norm()).item() < 0.03
