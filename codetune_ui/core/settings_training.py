@@ -191,7 +191,8 @@ class TrainingSettings:
     attention: str = setting(
         "auto",
         "Attention",
-        "auto takes flash-attn where it is installed, else torch's own.",
+        "auto leaves it to the engine: fused takes cuDNN's where its front end is installed, else "
+        "torch's; plain takes flash-attn where it is installed. flash_attention_2 and eager: plain.",
         group="precision",
         choices=("auto", "sdpa", "flash_attention_2", "eager"),
     )

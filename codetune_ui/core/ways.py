@@ -17,6 +17,7 @@ from codetune_ui.core.models import ModelShape
 SPARE = 0.08  # of the memory that is left free
 AGAIN = (0.0, 0.25, 0.5, 0.75, 1.0)  # shares of the blocks that are computed again
 FUSED_KINDS = ("gpt_bigcode", "llama", "mistral", "qwen2", "starcoder2")
+FUSED_ATTENTION = ("auto", "sdpa")  # the others are the plain engine's
 AS_FAST = 1.015  # what is this little slower is taken when it needs less memory
 
 # Fitted to one H200, where a pass of 2,048 to 32,768 tokens was timed for three shapes.
@@ -58,7 +59,7 @@ def is_fused(config: Config, shape: ModelShape | None, *, gpu: bool) -> bool:
     if config.engine == "plain" or shape is None or shape.kind not in FUSED_KINDS:
         return False
     gpu_format = config.compute_dtype == "bfloat16" or not gpu
-    return gpu_format and config.lora_dropout == 0.0
+    return gpu_format and config.lora_dropout == 0.0 and config.attention in FUSED_ATTENTION
 
 
 def as_set(config: Config, *, fused: bool) -> Way:

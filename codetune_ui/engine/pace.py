@@ -20,7 +20,7 @@ from codetune_ui.core.errors import ModelError
 from codetune_ui.core.memory import estimate_memory
 from codetune_ui.core.models import ModelShape
 from codetune_ui.core.pack import Row
-from codetune_ui.core.ways import Choice, Way, as_set, choose, step_seconds, ways
+from codetune_ui.core.ways import FUSED_ATTENTION, Choice, Way, as_set, choose, step_seconds, ways
 from codetune_ui.engine.fused.build import UnfitError
 from codetune_ui.engine.fused.decoder import FusedDecoder
 from codetune_ui.engine.fused.steps import FusedSteps, on_device
@@ -90,6 +90,8 @@ def _plain(tuned: Any, config: Config, shape: ModelShape, why: str) -> Pace:
 def _fused(tuned: Any, config: Config, precision: Precision, rows: Sequence[Row]) -> FusedDecoder:
     if config.engine == "plain":
         raise UnfitError("as it is set")
+    if config.attention not in FUSED_ATTENTION:
+        raise UnfitError(f"attention is set to {config.attention}")
     decoder = FusedDecoder(tuned, precision.dtype, config.max_seq_len)
     ours, theirs = _both_losses(tuned, decoder, precision, rows[0])
     if not abs(ours - theirs) <= SAME * abs(theirs):

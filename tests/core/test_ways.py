@@ -50,6 +50,7 @@ def test_rows_of_a_way_divide_the_rows_of_a_step() -> None:
         ({"engine": "plain"}, False),
         ({"lora_dropout": 0.1}, False),
         ({"compute_dtype": "float16"}, False),
+        ({"attention": "flash_attention_2"}, False),
     ],
 )
 def test_what_the_fused_engine_is_expected_to_train(change: dict[str, object], fused: bool) -> None:

@@ -41,6 +41,7 @@ def test_a_model_that_it_knows_is_trained_by_the_fused_engine(tmp_path: Path) ->
     ("change", "why"),
     [
         ({"engine": "plain"}, "as it is set"),
+        ({"attention": "eager"}, "attention is set to eager"),
         ({"lora_dropout": 0.1}, "its adapter has dropout, or is not a plain LoRA"),
     ],
 )
