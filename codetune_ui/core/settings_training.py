@@ -192,7 +192,7 @@ class TrainingSettings:
         "auto",
         "Attention",
         "auto leaves it to the engine: fused takes cuDNN's where its front end is installed, else "
-        "torch's; plain takes flash-attn where it is installed. flash_attention_2 and eager: plain.",
+        "torch's; plain takes flash-attn where it is installed. The last two are plain's alone.",
         group="precision",
         choices=("auto", "sdpa", "flash_attention_2", "eager"),
     )
