@@ -23,7 +23,14 @@ from codetune_ui.ui.words import PRESET_LABELS
 # The settings that a model's check lines speak of.
 MODEL_SETTINGS = [
     *(s.name for s in SETTINGS.values() if s.group in ("model", "precision")),
-    *("max_seq_len", "micro_batch_rows", "lora_rank", "lora_targets", "lora_dropout"),
+    *(
+        "max_seq_len",
+        "global_batch_rows",
+        "micro_batch_rows",
+        "lora_rank",
+        "lora_targets",
+        "lora_dropout",
+    ),
 ]
 
 CORPUS = """

@@ -154,7 +154,8 @@ def _memory_check(
     sentence = f"Needs about {needed:.1f} of {there:.1f} GiB ({where}): {_parts(parts)}."
     if needed <= there:
         return Check("ok", sentence)
-    return Check("bad", f"{sentence} Try fewer rows per pass, shorter rows or a smaller model.")
+    less = "the memory setting least" if gpu else "fewer rows per pass"
+    return Check("bad", f"{sentence} Try {less}, shorter rows or a smaller model.")
 
 
 def _parts(parts: MemoryEstimate) -> str:

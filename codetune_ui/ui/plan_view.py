@@ -190,7 +190,8 @@ def _memory_check(found: Outlook) -> tuple[str, str]:
     needed = found.plan.memory.total_gib
     if needed <= found.there_gib:
         return "ok", f"Needs about {needed:.1f} of {found.there_gib:.1f} GiB ({where})."
-    fewer = "fewer rows per pass, shorter sequences or a smaller base model"
+    less = "the memory setting least" if found.gpu else "fewer rows per pass"
+    fewer = f"{less}, shorter sequences or a smaller base model"
     return "bad", f"Needs about {needed:.1f} GiB, {where} has {found.there_gib:.1f}: try {fewer}."
 
 
