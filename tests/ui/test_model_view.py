@@ -36,7 +36,7 @@ def test_a_known_model_is_described_without_the_network() -> None:
     format, memory, gate = view.checks
     assert format.chips == ("<fim_prefix>", "<fim_suffix>", "<fim_middle>")
     assert memory.kind == "ok"
-    assert memory.text.startswith("Needs about 26.8 of 139.8 GiB (H200): weights 0.82, adapter")
+    assert memory.text.startswith("Needs about 26.9 of 139.8 GiB (H200): weights 0.82, adapter")
     assert "huggingface.co" in gate.text
 
 
