@@ -151,8 +151,8 @@ def test_a_stream_is_read_only_as_far_as_the_plan_needs(
 
 
 def test_held_out_rows_are_few_where_evaluations_are_frequent() -> None:
-    assert val_rows_wanted(Config(eval_every=25, global_batch_rows=4, micro_batch_rows=4)) == 25
-    assert val_rows_wanted(Config(eval_every=100, global_batch_rows=16)) == 256
+    assert val_rows_wanted(Config(eval_every=75, global_batch_rows=4, micro_batch_rows=4)) == 30
+    assert val_rows_wanted(Config(eval_every=200, global_batch_rows=16)) == 256
     assert val_rows_wanted(Config(eval_every=1, global_batch_rows=4, micro_batch_rows=4)) == 16
 
 
