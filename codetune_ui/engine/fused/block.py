@@ -6,7 +6,6 @@ knows where examples end.
 A block keeps for its backward pass what its `Keep` says; the rest is computed again:
 
   ALL      stream before attention and before the MLP, q k v, attention's output, the MLP's inside
-  LEAN     all but the MLP's inside: its first product is made twice
   STREAM   the stream alone: all products but the last are made twice
 """
 
@@ -27,8 +26,7 @@ class Keep(IntEnum):
     """How much a block keeps from its forward pass."""
 
     ALL = 0
-    LEAN = 1
-    STREAM = 2
+    STREAM = 1
 
 
 @dataclass(frozen=True)
@@ -103,11 +101,8 @@ class Block:
         result = self.down.forward(self._activate(inside))
         middle = kept.middle
         assert middle is not None
-        if self.keep == Keep.ALL:
-            kept.inside = inside
-        elif self.keep == Keep.STREAM:
-            kept = Kept(stream)
-        return middle, result, kept
+        kept.inside = inside
+        return middle, result, kept if self.keep == Keep.ALL else Kept(stream)
 
     def _through_attention(self, kept: Kept, y: Tensor, shared: Pass) -> Tensor:
         """Fill in what lies between the two norms; return the MLP's input."""
@@ -132,10 +127,8 @@ class Block:
 
     def _mlp_grad(self, d_stream: Tensor, kept: Kept) -> Tensor:
         assert kept.middle is not None
-        inside = kept.inside
-        if inside is None:
-            inside = self.up.forward(self._norm(kept.middle, self.mlp_norm))
-        kept.inside = None
+        inside, kept.inside = kept.inside, None
+        assert inside is not None
         d_inside, active = self._activate_grad(self.down.backward(d_stream), inside)
         self.down.learn(active, d_stream)
         del active, inside
