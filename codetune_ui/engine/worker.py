@@ -143,7 +143,7 @@ def _set_environment() -> None:
     # not spin: on two cores it is the difference between one and fifty milliseconds a layer.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Passes of many sizes would else leave gaps that no pass fits into.
-    os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
+    os.environ.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
     # A process that sees two GPUs is given torch's DataParallel, which trains wrongly in 4 bit.
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0")
     os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[0]
