@@ -15,6 +15,7 @@ from codetune_ui.engine.fused.cudnn_attention import (
     backward_graph,
     forward_graph,
     has_cudnn_frontend,
+    serves,
 )
 
 
@@ -80,7 +81,7 @@ def attend(qkv: Tensor, heads: Heads, borders: Borders, *, varied: bool = False)
     query, key, value = heads.split(qkv)
     if not qkv.is_cuda:
         return Attended(_by_example(query, key, value, borders, heads.scale), ())
-    if has_cudnn_frontend() and not varied:
+    if has_cudnn_frontend() and not varied and serves(_form(qkv, heads, borders)):
         return _cudnn(qkv, heads, borders)
     output, sums, state, unused, _ = torch.ops.aten._flash_attention_forward(
         query,

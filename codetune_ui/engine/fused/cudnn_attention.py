@@ -9,6 +9,7 @@ The library: https://docs.nvidia.com/deeplearning/cudnn/frontend/latest/operatio
 from __future__ import annotations
 
 import importlib.util
+import logging
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -16,7 +17,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-BYTES_ALIGNED = 16
 OLDEST = (9, 0)  # compute capability: on older cards torch's own is as fast
 
 
@@ -68,6 +68,18 @@ def _handle() -> Any:
     import cudnn
 
     return cudnn.create_handle()
+
+
+@cache
+def serves(form: Form) -> bool:
+    """Say whether cuDNN computes this form, there and back; each version refuses others."""
+    try:
+        forward_graph(form)
+        backward_graph(form)
+    except Exception as error:  # noqa: BLE001 - its errors are of many kinds; torch's way is there
+        logging.getLogger(__name__).warning("cuDNN's attention is not used: %s", error)
+        return False
+    return True
 
 
 @cache
