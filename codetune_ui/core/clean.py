@@ -136,14 +136,19 @@ def reason_by_name(path: str) -> DropReason | None:
     >>> reason_by_name("web/node_modules/a/index.js").value
     'vendored'
     """
-    *folders, name = path.split("/")
-    if any(map(VENDORED_FOLDERS.fullmatch, folders)):
+    folder, _, name = path.rpartition("/")
+    if _is_vendored(folder):
         return DropReason.VENDORED
     if PRIVATE_NAMES.fullmatch(name):
         return DropReason.PRIVATE
     if LOCK_FILES.fullmatch(name) or name.lower().endswith(GENERATED_ENDINGS):
         return DropReason.GENERATED
     return None
+
+
+@lru_cache(maxsize=1024)
+def _is_vendored(folder: str) -> bool:
+    return any(map(VENDORED_FOLDERS.fullmatch, folder.split("/")))
 
 
 def decode(data: bytes, most_bytes: int = MOST_BYTES) -> str | DropReason:

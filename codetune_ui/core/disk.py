@@ -17,7 +17,7 @@ def readable(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def read_regular(file: Path, most: int) -> bytes:
+def read_regular(file: Path | str, most: int) -> bytes:
     """Return at most `most` bytes; `OSError` when it is, or has just become, no regular file."""
     # The entry may have been replaced since it was listed: no link, and no waiting for a pipe.
     flags = os.O_RDONLY | getattr(os, "O_BINARY", 0)

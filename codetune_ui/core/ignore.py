@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from pathspec import GitIgnoreSpec
 
@@ -43,11 +44,16 @@ class IgnoreRules:
     def __init__(self) -> None:
         self._specs: dict[str, GitIgnoreSpec] = {}
         self._folders: dict[str, bool] = {}
+        self._places: dict[str, Place] = {}
 
     def add(self, folder: str, text: str) -> None:
         """Take the lines of one folder's ignore files; folder: "" for the root, else "src/"."""
         if text.strip():
             self._specs[folder] = read_patterns(text.splitlines())[0]
+            self._places.clear()
+
+    def __bool__(self) -> bool:
+        return bool(self._specs)
 
     def ignores(self, path: str) -> bool:
         """Return whether a path is left out; a folder's ends with "/". What is inside one is too.
@@ -57,21 +63,42 @@ class IgnoreRules:
         >>> [rules.ignores(path) for path in ("build/keep.log", "a.log", "sub/keep.log")]
         [True, True, False]
         """
-        for place in _folders_above(path):
-            if place not in self._folders:
-                self._folders[place] = self._names(place)
-            if self._folders[place]:
-                return True
-        return self._names(path)
+        if not self._specs:  # most trees, and all files that git tracks
+            return False
+        folder, slash, _ = path.rstrip("/").rpartition("/")
+        place = self._places.get(folder + slash) or self._look_at(folder + slash)
+        return place.is_out or _names(path, place.specs)
 
-    def _names(self, path: str) -> bool:
-        """Ask the deepest file that speaks of this very path."""
-        for folder in ["", *_folders_above(path)][::-1]:
-            spec = self._specs.get(folder)
-            verdict = spec.check_file(path.removeprefix(folder)).include if spec else None
-            if verdict is not None:
-                return verdict
-        return False
+    def _look_at(self, folder: str) -> Place:
+        """Find out once for all files of a folder what their paths have in common."""
+        above = [*_folders_above(folder), folder] if folder else []
+        for inner, outer in zip(above, ["", *above], strict=False):
+            if inner not in self._folders:
+                self._folders[inner] = _names(inner, self._speaking(outer))
+        is_out = any(self._folders[inner] for inner in above)
+        place = self._places[folder] = Place(is_out, self._speaking(folder))
+        return place
+
+    def _speaking(self, folder: str) -> list[tuple[str, GitIgnoreSpec]]:
+        """Return the rules of a folder and those above it, the deepest first."""
+        above = ["", *_folders_above(folder), folder] if folder else [""]
+        return [(name, self._specs[name]) for name in reversed(above) if name in self._specs]
+
+
+class Place(NamedTuple):
+    """A folder as its files see it: left out as a whole, and the rules that speak of them."""
+
+    is_out: bool
+    specs: list[tuple[str, GitIgnoreSpec]]
+
+
+def _names(path: str, specs: list[tuple[str, GitIgnoreSpec]]) -> bool:
+    """Ask the deepest file that speaks of this very path."""
+    for folder, spec in specs:
+        verdict = spec.check_file(path.removeprefix(folder)).include
+        if verdict is not None:
+            return verdict
+    return False
 
 
 def _folders_above(path: str) -> list[str]:

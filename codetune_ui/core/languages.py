@@ -7,9 +7,10 @@ them. Data, configuration and prose are not code: they would teach the model to 
 from __future__ import annotations
 
 import io
+from functools import lru_cache
 from posixpath import splitext
 
-from identify import identify
+from identify import extensions, identify
 
 LANGUAGES = {  # tag of `identify` -> name
     "astro": "Astro",
@@ -123,6 +124,8 @@ EXTENSIONS = {  # what `identify` does not know, or names too widely
     ".wgsl": "WGSL",
 }
 
+WHOLE_NAMES = frozenset(extensions.NAMES)  # Makefile, Dockerfile: also as a part between dots
+
 
 def language_of(path: str, first_line: bytes = b"") -> str | None:
     """Return the name of the language a file is written in; None when it is no code.
@@ -131,14 +134,22 @@ def language_of(path: str, first_line: bytes = b"") -> str | None:
     ('TypeScript', None, 'Shell')
     """
     name = path.rpartition("/")[2]  # by hand: pathlib would be a tenth of a scan's time
-    known = EXTENSIONS.get(splitext(name)[1].lower())
-    if known:
-        return known
+    if not first_line or "." in name:
+        ending = splitext(name)[1]
+        plain = ending and WHOLE_NAMES.isdisjoint((name, *name.split(".")))
+        return _of_name("x" + ending if plain else name)
     tags = identify.tags_from_filename(name)
-    if not tags and "." not in name and first_line.startswith(b"#!"):
+    if not tags and first_line.startswith(b"#!"):
         interpreter = identify.parse_shebang(io.BytesIO(first_line))
         tags = identify.tags_from_interpreter(interpreter[0]) if interpreter else set()
     return _best(tags)
+
+
+@lru_cache(maxsize=4096)
+def _of_name(name: str) -> str | None:
+    """Look a name up; those that are no more than their ending share one answer."""
+    known = EXTENSIONS.get(splitext(name)[1].lower())
+    return known or _best(identify.tags_from_filename(name))
 
 
 def may_need_first_line(path: str) -> bool:

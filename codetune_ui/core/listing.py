@@ -9,9 +9,9 @@ directory.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from codetune_ui.core.admit import Rules, admit_file
 from codetune_ui.core.archive import Member, list_zip
@@ -28,8 +28,7 @@ from codetune_ui.core.walk import Found, walk
 LocalPlace = Callable[[str], Path | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(NamedTuple):
     """A file of code that nobody has read yet: what decides its side, and how it is read.
 
     `size` is in bytes, which stands for the characters of a `Document`.
@@ -58,26 +57,31 @@ def list_sources(config: Config, local: LocalPlace) -> list[Listed] | None:
         found = None if place is None else _list_place(place, own, git=spec.place != DEMO)
         if found is None:
             return None
-        before = f"{name}/" if name else ""
+        before, changed = f"{name}/" if name else "", bool(name) or spec.weight != 1
         for path, size, read in found:
             group = before + path.partition("/")[0]
-            named = partial(_named, read, name, spec.weight)
+            named = partial(_named, read, name, spec.weight) if changed else read
             listed.append(Listed(before + path, group, size, named))
     return listed
 
 
-def in_turn(listed: list[Listed], split: Split, most_held_out: int) -> Iterator[Listed]:
-    """Yield held-out files of at most so many bytes, then those of the training, both shuffled.
+def in_turn(
+    listed: list[Listed], split: Split, most_held_out: int, most_files: int
+) -> Iterator[Listed]:
+    """Yield held-out files, at most so many bytes and files, then the training's, both shuffled.
 
     Held-out files beyond that are left out: nothing is trained on them, and enough is measured.
     """
     order = sorted(listed, key=lambda file: (place_of(file.path), file.path))
-    taken = 0
+    rest: list[Listed] = []
+    taken = files = 0
     for file in order:
-        if split.holds_out(file) and taken < most_held_out:
-            taken += file.size
+        if not split.holds_out(file):
+            rest.append(file)
+        elif taken < most_held_out and files < most_files:
+            taken, files = taken + file.size, files + 1
             yield file
-    yield from (file for file in order if not split.holds_out(file))
+    yield from rest
 
 
 def _list_place(place: Path, rules: Rules, *, git: bool) -> Iterator[Member] | None:
@@ -94,12 +98,13 @@ def _list_folder(root: Path, rules: Rules, *, git: bool) -> Iterator[Member]:
         if not isinstance(item, Found) or rules.reason(item.path, item.pardoned):
             continue
         if _may_be_code(item.path, item.size, rules):
-            read = partial(read_regular, item.file)
-            yield (
-                item.path,
-                item.size,
-                partial(admit_file, item.path, read, rules, pardoned=item.pardoned),
-            )
+            yield item.path, item.size, partial(_read, item, rules)
+
+
+def _read(item: Found, rules: Rules) -> Document | Dropped:
+    """Read one file of a folder; what that needs is put together only now."""
+    read = partial(read_regular, item.file)
+    return admit_file(item.path, read, rules, pardoned=item.pardoned)
 
 
 def _may_be_code(path: str, size: int, rules: Rules) -> bool:

@@ -14,10 +14,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from codetune_ui.core.document import Document, Dropped, DropReason
+from codetune_ui.core.errors import MachineError
 from codetune_ui.core.secrets import Span, find_secrets, findings
 
 ROUNDS = 3  # what a scan of the redacted text still finds is redacted too
 MARK = "REDACTED"
+NOT_SEARCHED = "not searched for secrets"  # a note of every file where the scanner is missing
 # what must stay for the code to parse, else a run that may go
 PART = re.compile(
     r"""(?P<stays>\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|N\{[^}]*\}|[0-7]{1,3}|.|\n)
@@ -29,12 +31,24 @@ FLAT = re.compile(r"[a-z]|[A-Z]|[0-9]|[^\W\d_]")
 
 
 def apply_policy(documents: Sequence[Document], policy: str) -> list[Document | Dropped]:
-    """Look for secrets in some documents and redact, drop or keep; the order stays."""
-    spans = find_secrets([document.text for document in documents])
+    """Look for secrets in some documents and redact, drop or keep; the order stays.
+
+    Where they are kept, they are only counted: a scanner that does not start then stops nothing.
+    """
+    try:
+        spans = find_secrets([document.text for document in documents])
+    except MachineError:
+        if policy != "keep":
+            raise
+        return [_not_searched(document) for document in documents]
     return [
         _decide(document, found, policy) if found else document
         for document, found in zip(documents, spans, strict=True)
     ]
+
+
+def _not_searched(document: Document) -> Document:
+    return replace(document, note=", ".join(filter(None, [document.note, NOT_SEARCHED])))
 
 
 def _decide(document: Document, spans: Sequence[Span], policy: str) -> Document | Dropped:

@@ -13,6 +13,7 @@ from codetune_ui.core.ignore import IGNORE_FILES, MOST_BYTES, IgnoreRules
 
 OWN = ".codetuneignore"
 ATTRIBUTES = ".gitattributes"
+RULE_NAMES = frozenset({ATTRIBUTES, *(name.partition("/")[0] for name in IGNORE_FILES)})
 NONE: frozenset[DropReason] = frozenset()
 
 
@@ -44,9 +45,14 @@ class Scope:
             inner = "".join(part + "/" for part in above[:depth])
             self._add(inner, checkout.top / inner)
 
-    def enter(self, path: str, folder: Path) -> None:
-        """Read the rules that lie in a folder; `path` is "" or ends with "/"."""
-        self._add(self._local(path), folder)
+    def enter(self, path: str, folder: Path, hidden: frozenset[str]) -> None:
+        """Read the rules that lie in a folder; `path` is "" or ends with "/".
+
+        `hidden` are its names that begin with a dot, in small letters: most folders have no rules,
+        and to ask for four files in each takes as long as to list it.
+        """
+        if not hidden.isdisjoint(RULE_NAMES):
+            self._add(self._local(path), folder)
 
     def _add(self, inner: str, folder: Path) -> None:
         texts = {name: read_text(folder / name, MOST_BYTES) for name in IGNORE_FILES}
@@ -75,6 +81,8 @@ class Scope:
 
     def reason(self, path: str) -> DropReason | None:
         """Return why a file is left out, None when nothing here speaks against it."""
+        if self.checkout is None and not self._ignored and not self.attributes:
+            return None
         local = self._local(path)
         if self.checkout is None:
             if self._ignored.ignores(local):
@@ -86,6 +94,8 @@ class Scope:
             return DropReason.IGNORED
         elif local in self.checkout.links:  # where links are checked out as small files
             return DropReason.LINK
+        if not self.attributes:
+            return None
         marks = self.attributes.marks(local)
         return next((reason for reason, value in marks.items() if value), None)
 

@@ -48,7 +48,7 @@ class NamedRules:
 
     def forces(self, path: str) -> bool:
         """Return whether the person wants this file whatever the rules say."""
-        return self._rules.forces(self._before + path)
+        return self._rules.forces_some and self._rules.forces(self._before + path)
 
     def most_bytes(self, path: str) -> int:
         """Return how large this file may be."""

@@ -33,6 +33,7 @@ from codetune_ui.runs.store import Home, Run
 WHOLE = 2_000_000  # bytes of a source that is read whole at once
 FIRST_BLOCK = 700_000  # characters to train on that are read before the first row is cut
 MOST_HELD_OUT = 700_000  # bytes of held-out files that are read at first, and measured on
+FIRST_FILES, MOST_HELD_OUT_FILES = 400, 800  # and no more, of small ones: each takes a millisecond
 GROWTH, LARGEST_BLOCK = 4, 16_000_000
 PACKED = 5  # times as many bytes as a compressed file may hold
 MOST_SHARE = 0.5  # of a first block: a few files must give enough to measure on
@@ -58,8 +59,10 @@ def begins_from_scan(run: Run, tokenizer: str) -> bool:
     folder = run.dataset_dir
     noted = read_json(folder / "begun.json")
     if noted is None:
-        key = scan_key(run.config(), tokenizer, STREAM_BLOCK)
-        lent = key is not None and ScanCache(run.home).lend(key, folder)
+        cache, config = ScanCache(run.home), run.config()
+        known = cache.knows(config, tokenizer, STREAM_BLOCK)
+        key = scan_key(config, tokenizer, STREAM_BLOCK) if known else None
+        lent = key is not None and cache.lend(key, folder)
         noted = {"from": "scan" if lent else "source"}
         replace_json(folder / "begun.json", noted)
     return noted.get("from") == "scan"
@@ -113,10 +116,11 @@ def _from_stream(config: Config, shelf: Shelf, size: int | None) -> Beginning:
 def _from_list(listed: list[Listed], config: Config, shelf: Shelf) -> Beginning:
     """Choose the sides by names and sizes, then read what is held out and some of the rest."""
     split = choose_split(listed, config)
-    order = list(in_turn(listed, split, MOST_HELD_OUT))
-    held_out = sum(file.size for file in order if split.holds_out(file))
+    order = list(in_turn(listed, split, MOST_HELD_OUT, MOST_HELD_OUT_FILES))
+    sizes = [file.size for file in itertools.takewhile(split.holds_out, order)]
+    held_out = sum(sizes)
     documents = _kept(collect((file.read() for file in order), config))
-    first = shelf.put(_block(documents, held_out + FIRST_BLOCK))
+    first = shelf.put(_block(documents, held_out + FIRST_BLOCK, len(sizes) + FIRST_FILES))
     sides = {split.holds_out(entry) for entry in first}
     if len(sides) < 2:  # all files of one side were left out when they were read
         split = choose_split(first, config).frozen(first)
@@ -166,10 +170,12 @@ def _blocks(shelf: Shelf, documents: Iterator[Document], split: Split) -> Iterat
             yield entries
 
 
-def _block(documents: Iterator[Document], most: int) -> Iterator[Document]:
-    """Yield documents until there are so many characters, or `STREAM_BLOCK` of them."""
+def _block(
+    documents: Iterator[Document], most: int, files: int | None = None
+) -> Iterator[Document]:
+    """Yield documents until there are so many characters, or `files` (`STREAM_BLOCK`) of them."""
     characters = 0
-    for document in itertools.islice(documents, STREAM_BLOCK):
+    for document in itertools.islice(documents, files or STREAM_BLOCK):
         yield document
         characters += len(document.text)
         if characters >= most:

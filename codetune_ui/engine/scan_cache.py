@@ -46,6 +46,13 @@ class ScanCache:
         report = read_json(self.folder / key / "report.json")
         return report if report is not None and self._give(key, LISTS, run.path) else None
 
+    def knows(self, config: Config, tokenizer: str, stream_block: int) -> bool:
+        """Say whether there is a scan of this source, perhaps of an older state; nothing is read.
+
+        To ask for the state of 100,000 files takes a second, which a first start need not wait.
+        """
+        return any(self.folder.glob(_asked(config, tokenizer, stream_block) + "-*"))
+
     def lend(self, key: str, folder: Path) -> bool:
         """Put a kept scan's documents and their index into a folder; say whether they are there."""
         whole = (self.folder / key / "report.json").exists()
@@ -88,17 +95,22 @@ class ScanCache:
 
 
 def scan_key(config: Config, tokenizer: str, stream_block: int) -> str | None:
-    """Return what a scan's result depends on, as a hash; None when that cannot be known.
+    """Return what a scan's result depends on, as two hashes; None when that cannot be known.
 
     That is so for sources beyond this machine, and for files written in this very moment.
     """
     state = source_state(config)
     if state is None:
         return None
+    return f"{_asked(config, tokenizer, stream_block)}-{state[:32]}"
+
+
+def _asked(config: Config, tokenizer: str, stream_block: int) -> str:
+    """Return a hash of all that decides a scan but the files themselves."""
     names = [s.name for s in SETTINGS.values() if s.group == "data"] + ["max_seq_len"]
     settings = {name: getattr(config, name) for name in names}
-    parts = [json.dumps(settings, sort_keys=True), tokenizer, str(stream_block), _rules(), state]
-    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:40]
+    parts = [json.dumps(settings, sort_keys=True), tokenizer, str(stream_block), _rules()]
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def source_state(config: Config) -> str | None:

@@ -13,6 +13,7 @@ import psutil
 
 from codetune_ui.runs.lease import holder
 from codetune_ui.runs.store import Home
+from codetune_ui.runs.warm import rules_state
 
 GIB = 2**30
 PACKAGES = ("torch", "transformers", "peft", "accelerate", "datasets", "tokenizers", "gradio")
@@ -36,6 +37,7 @@ def examine(home: Home) -> dict[str, Any]:
         "memory_gib": round(psutil.virtual_memory().total / GIB, 1),
         "memory_free_gib": round(psutil.virtual_memory().available / GIB, 1),
         "home": str(home.path),
+        "secret_rules": rules_state(home),
         "disk_free_gib": round(disk_free_bytes(home) / GIB, 1),
         "port": PAGE_PORT,
         "port_free": port_is_free(PAGE_PORT),

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from codetune_ui.core.redact import NOT_SEARCHED
 from codetune_ui.core.sources import masked
 from codetune_ui.runs.store import Run
 
@@ -79,6 +80,8 @@ def _languages(counts: Mapping[str, Report]) -> list[str]:
 def _secrets(report: Report) -> list[str]:
     """Return where the first secrets are, masked; the whole list is in the JSON."""
     found = report["secrets"]
+    if any(NOT_SEARCHED in note for note in report.get("notes", ())):
+        return ["Secrets were not looked for: the scanner does not start. They are kept anyway."]
     if not found:
         return ["No secrets found"]
     several = "secret" if len(found) == 1 else "secrets"

@@ -69,7 +69,7 @@ def _figures(report: Report) -> str:
     notes = [
         f"{_files(count)}: {escape(note)}"
         for note, count in report.get("notes", {}).items()
-        if "secret" not in note  # they have a panel of their own
+        if "redacted" not in note  # secrets have a panel of their own
     ]
     if notes:
         cells.append(f'<div><p class="c-note">{"<br>".join(notes)}</p></div>')

@@ -20,6 +20,7 @@ from codetune_ui.core.config import DEMO
 from codetune_ui.core.errors import MachineError
 from codetune_ui.core.models import KNOWN_MODELS
 from codetune_ui.runs.store import Home
+from codetune_ui.runs.warm import warm_up
 from codetune_ui.ui import data_tab, fim_tab, live, play_tab, runs_tab, train_tab
 from codetune_ui.ui.context import QUIET, PageContext, attach, fragment
 from codetune_ui.ui.form import ConfigForm, recall
@@ -77,6 +78,7 @@ def serve(
     if open_browser:
         shown = "127.0.0.1" if host == "0.0.0.0" else host
         threading.Timer(1.0, webbrowser.open, [f"http://{shown}:{port}"]).start()
+    warm_up(home)
     uvicorn.Server(config).run(sockets=[listener])
 
 

@@ -43,3 +43,12 @@ def test_lines_that_are_no_pattern_are_handed_back() -> None:
     spec, bad = read_patterns(["*.py", "!", "[z-a]", "# words", ""])
     assert bad == ["!", "[z-a]"]
     assert spec.match_file("a.py")
+
+
+def test_a_file_added_later_is_asked_from_then_on() -> None:
+    rules = IgnoreRules()
+    rules.add("", "*.log")
+    assert not rules.ignores("a/b/c.py")
+    rules.add("a/b/d/", "*.py\n!keep.py\n!x.log")
+    told = {name: rules.ignores(f"a/b/d/{name}") for name in ("c.py", "keep.py", "x.log", "y.log")}
+    assert told == {"c.py": True, "keep.py": False, "x.log": False, "y.log": True}

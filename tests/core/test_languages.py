@@ -1,8 +1,13 @@
 from __future__ import annotations
 
-import pytest
+from posixpath import splitext
 
-from codetune_ui.core.languages import language_of, may_need_first_line
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from identify import extensions, identify
+
+from codetune_ui.core.languages import EXTENSIONS, LANGUAGES, language_of, may_need_first_line
 
 
 @pytest.mark.parametrize(
@@ -57,3 +62,15 @@ def test_only_a_name_without_a_dot_needs_the_first_line() -> None:
         False,
         False,
     ]
+
+
+PARTS = [*extensions.NAMES, *sorted(extensions.EXTENSIONS)[:80], *EXTENSIONS, "", "x", "a b", "ß"]
+
+
+@given(st.lists(st.sampled_from(PARTS), min_size=1, max_size=4))
+def test_a_name_has_the_language_that_it_has_when_looked_up_whole(parts: list[str]) -> None:
+    name = ".".join(part.removeprefix(".") for part in parts)
+    known = EXTENSIONS.get(splitext(name)[1].lower())
+    tags = identify.tags_from_filename(name)
+    names = {LANGUAGES[tag] for tag in tags if tag in LANGUAGES}
+    assert (language_of(f"src/{name}") or "") in ({known} if known else names or {""})

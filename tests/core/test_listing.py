@@ -91,7 +91,7 @@ def test_patterns_and_size_limits_hold_for_the_list(folder: Path) -> None:
 def test_held_out_files_come_first_and_then_all_of_the_training(folder: Path) -> None:
     found = listed(str(folder)) or []
     split = choose_split(found, Config(held_out_share=0.25))
-    order = in_turn(found, split, 10**9)
+    order = in_turn(found, split, 10**9, 10**9)
     sides = [split.holds_out(file) for file in order]
     assert sides == [True] * sum(sides) + [False] * (40 - sum(sides))
     assert 0 < sum(sides) < 40
@@ -100,15 +100,23 @@ def test_held_out_files_come_first_and_then_all_of_the_training(folder: Path) ->
 def test_held_out_files_beyond_what_is_measured_are_not_read(folder: Path) -> None:
     found = listed(str(folder)) or []
     split = choose_split(found, Config(held_out_share=0.25))
-    held_out = [file for file in in_turn(found, split, 300) if split.holds_out(file)]
+    held_out = [file for file in in_turn(found, split, 300, 10**9) if split.holds_out(file)]
     assert [file.size for file in held_out][:-1] == [240] * (len(held_out) - 1)
     assert sum(file.size for file in held_out[:-1]) < 300 <= sum(file.size for file in held_out)
+
+
+def test_of_small_held_out_files_only_so_many_are_read(folder: Path) -> None:
+    found = listed(str(folder)) or []
+    split = choose_split(found, Config(held_out_share=0.25))
+    order = list(in_turn(found, split, 10**9, 3))
+    assert [split.holds_out(file) for file in order[:4]] == [True, True, True, False]
+    assert sum(map(split.holds_out, order)) == 3
 
 
 def test_the_first_files_are_of_every_directory(folder: Path) -> None:
     found = listed(str(folder)) or []
     split = choose_split(found, Config())
-    train = [file for file in in_turn(found, split, 10**9) if not split.holds_out(file)]
+    train = [file for file in in_turn(found, split, 10**9, 10**9) if not split.holds_out(file)]
     assert {file.path.partition("/")[0] for file in train[:12]} == {
         "part0",
         "part1",

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import ast
 import warnings
+from concurrent.futures import Future
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from codetune_ui.core.document import Document, Dropped, DropReason, Finding
+from codetune_ui.core.errors import MachineError
 from codetune_ui.core.redact import apply_policy, redact
 from codetune_ui.core.secrets import Span, find_secrets
 from tests.core.planted import planted
@@ -120,3 +122,25 @@ def test_the_policy_keeps() -> None:
     (kept,) = apply_policy([document(TEXT)], "keep")
     assert isinstance(kept, Document)
     assert (kept.text, kept.findings) == (TEXT, (FOUND,))
+
+
+@pytest.fixture
+def no_scanner(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken: Future[object] = Future()
+    broken.set_exception(ImportError("no such wheel"))
+    monkeypatch.setattr("codetune_ui.core.secrets._started", [broken])
+
+
+@pytest.mark.usefixtures("no_scanner")
+def test_what_is_kept_anyway_needs_no_scanner_and_says_that_nobody_looked() -> None:
+    (kept,) = apply_policy([document(TEXT)], "keep")
+    assert isinstance(kept, Document)
+    assert (kept.text, kept.findings) == (TEXT, ())
+    assert kept.note == "line ends were CRLF, not searched for secrets"
+
+
+@pytest.mark.usefixtures("no_scanner")
+@pytest.mark.parametrize("policy", ["redact", "drop"])
+def test_nothing_is_redacted_or_dropped_without_the_scanner(policy: str) -> None:
+    with pytest.raises(MachineError, match="scanner for secrets does not start"):
+        apply_policy([document(TEXT)], policy)

@@ -14,7 +14,7 @@ from codetune_ui.core.config import Config
 from codetune_ui.core.document import Document
 from codetune_ui.core.errors import SourceError
 from codetune_ui.core.split import split_documents
-from codetune_ui.engine import beginning
+from codetune_ui.engine import beginning, scan_cache
 from codetune_ui.engine.beginning import begin, begins_from_scan
 from codetune_ui.engine.prepare import Preparation
 from codetune_ui.engine.reading import read_documents
@@ -140,6 +140,13 @@ def test_a_run_whose_scanned_code_is_gone_says_so(model: Path, code: Path) -> No
     (run.dataset_dir / "documents.jsonl").unlink()
     with pytest.raises(SourceError, match="scanned code that this run is made from is gone"):
         Preparation(run, model).write()
+
+
+def test_the_files_of_a_source_that_was_never_scanned_are_not_asked_for_their_times(
+    model: Path, code: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scan_cache, "source_state", unreadable)
+    assert not Preparation(make(model, code, "first"), model).from_scan
 
 
 def test_a_run_begun_from_its_source_does_not_change_to_a_later_scan(

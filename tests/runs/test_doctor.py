@@ -72,3 +72,8 @@ def test_a_port_that_is_listened_on_is_not_free() -> None:
         assert port_is_free(port)
         listener.listen()
         assert not port_is_free(port)
+
+
+def test_the_doctor_says_whether_the_rules_for_secrets_are_compiled(home: Path) -> None:
+    pytest.importorskip("kingfisher_sdk")
+    assert examine(Home(home))["secret_rules"] == "not compiled yet"

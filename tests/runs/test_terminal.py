@@ -41,6 +41,12 @@ def test_secrets_are_masked_and_the_sixth_is_only_counted() -> None:
     assert any("and 2 more" in line for line in lines)
 
 
+def test_a_scan_without_the_scanner_does_not_say_that_there_are_no_secrets() -> None:
+    lines = summary({**REPORT, "notes": {"not searched for secrets": 3}})
+    assert "No secrets found" not in lines
+    assert any(line.startswith("Secrets were not looked for") for line in lines)
+
+
 def test_counts_overwrite_each_other_on_a_terminal() -> None:
     written: list[str] = []
     line = LiveLine(written.append, is_terminal=True)
