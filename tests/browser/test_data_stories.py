@@ -63,14 +63,19 @@ def scan(page: Page) -> None:
     expect(page.locator("#b-scan")).to_have_text("Scan again")
 
 
-def table(page: Page, query: str = "") -> list[str]:
-    """Search, and return the paths in the table."""
-    page.locator(".c-search").fill(query)
-    page.wait_for_timeout(600)
+def table(page: Page) -> list[str]:
+    """Return the paths in the table."""
     found: list[str] = page.locator(".c-files tbody tr[data-path]").evaluate_all(
         "(rows) => rows.map((row) => row.dataset.path)"
     )
     return found
+
+
+def search(page: Page, query: str, count: int) -> list[str]:
+    """Search, wait for as many rows, and return their paths."""
+    page.locator(".c-search").fill(query)
+    expect(page.locator(".c-files tbody tr[data-path]")).to_have_count(count, timeout=15_000)
+    return table(page)
 
 
 def open_row(page: Page, path: str) -> None:
@@ -134,9 +139,9 @@ def test_a_press_on_a_head_sorts_and_another_turns_it_round(page: Page) -> None:
 
 def test_a_search_shows_the_matching_files_only(page: Page) -> None:
     scan(page)
-    assert table(page, "deploy python") == ["deploy.py"]
+    assert search(page, "deploy python", 1) == ["deploy.py"]
     expect(page.locator(".c-count")).to_have_text("1 file")
-    assert table(page, "no such file at all") == []
+    assert search(page, "no such file at all", 0) == []
 
 
 def test_a_secret_is_shown_masked_and_stands_nowhere(page: Page, app: App) -> None:

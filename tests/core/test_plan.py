@@ -16,7 +16,7 @@ def test_the_plan_multiplies_rows_tokens_and_steps() -> None:
     assert plan.epochs == 2.0
     assert plan.sentence() == (
         "4 rows × 4 passes = 16 rows = 32,768 tokens per step"
-        " · 2,000 steps · about 38 min · 2.3 GiB"
+        " · 2,000 steps · about 38 min · 2.4 GiB"
     )
 
 
