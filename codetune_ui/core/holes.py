@@ -85,7 +85,7 @@ def cut_holes(
     *,
     seed: int,
     kinds: Sequence[HoleKind] = HOLE_KINDS,
-    in_train: Callable[[str, int, int], bool] = lambda text, start, end: False,
+    in_train: Callable[[str, int, int], bool] | None = None,
 ) -> Holes:
     """Return `count` distinct holes, fewer where the code has no more; `in_train` leaves some out.
 
@@ -103,7 +103,7 @@ def cut_holes(
                 if key in known:
                     continue
                 known.add(key)
-                if in_train(document.text, start, end):
+                if in_train and in_train(document.text, start, end):
                     left_out += 1
                     continue
                 hole = _hole(document, kind, start, end)
