@@ -1,6 +1,6 @@
 """Holes to measure with: pieces cut out of held-out files, by kind, always the same for one seed.
 
-inside   from a cursor in a line to the end of a word further on; the line goes on after it
+inside   from a cursor in a line to a bracket, quote or comma that stands after it already
 rest     from a cursor in a line to the line's end
 line     a line's text; its indentation stays
 block    a piece of the syntax over two lines or more, its indentation included
@@ -22,10 +22,13 @@ from codetune_ui.core.syntax import Place, grammar_of, has_grammar, syntax_span
 
 HoleKind = Literal["inside", "rest", "line", "block"]
 HOLE_KINDS: tuple[HoleKind, ...] = get_args(HoleKind)
+ALL_KINDS = ",".join(HOLE_KINDS)
 
 LEAST_LINE = 6  # characters that are not space: shorter lines are closing brackets and the like
 LONGEST_LINE = 200  # characters; longer ones are data
-LONGEST_BLOCK = 300  # characters
+LONGEST_BLOCK = 160  # characters; longer ones are hardly ever written to the letter
+CLOSERS = ")]}>\"'`,;:"
+NEXT_CLOSERS = 3
 DRAWS = 48  # of blocks in one file
 
 Span = tuple[int, int]
@@ -170,14 +173,10 @@ def _bodies(text: str) -> Iterator[Span]:
 
 
 def _inside(text: str, start: int, end: int, rng: random.Random) -> Span | None:
-    """From any place in a line to a border of words after it, before the line's end."""
+    """From any place in a line to one of the next closers, as an editor has put them there."""
     cursor = rng.randrange(start, end - 1)
-    borders = [at for at in range(cursor + 2, end) if not (_is_word(text[at - 1 : at + 1]))]
-    return (cursor, rng.choice(borders)) if borders else None
-
-
-def _is_word(pair: str) -> bool:
-    return all(char.isalnum() or char == "_" for char in pair)
+    closers = [at for at in range(cursor + 2, end) if text[at] in CLOSERS]
+    return (cursor, rng.choice(closers[:NEXT_CLOSERS])) if closers else None
 
 
 def _blocks(document: Document, rng: random.Random) -> Iterator[Span]:

@@ -127,7 +127,7 @@ def sign_test(wins: int, losses: int) -> float:
     """
     tosses, few = wins + losses, min(wins, losses)
     tail = sum(math.comb(tosses, heads) for heads in range(few + 1))
-    return min(1.0, 2 * tail / 2**tosses)
+    return min(1.0, float(2 * tail / 2**tosses))
 
 
 def _word(main: Interval | None, wins: int, losses: int) -> Word:
