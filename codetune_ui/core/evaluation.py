@@ -12,7 +12,7 @@ from codetune_ui.core.verdict import Comparison, compare, sentence
 
 HOLES = 200
 LINE_TOKENS = 64  # the most that is written into a hole in a line, by either side
-BLOCK_TOKENS = 96
+BLOCK_TOKENS = 64
 SHOWN_LINES = 3  # of code before and after a hole
 
 

@@ -26,7 +26,7 @@ ALL_KINDS = ",".join(HOLE_KINDS)
 
 LEAST_LINE = 6  # characters that are not space: shorter lines are closing brackets and the like
 LONGEST_LINE = 200  # characters; longer ones are data
-LONGEST_BLOCK = 160  # characters; longer ones are hardly ever written to the letter
+LONGEST_BLOCK = 140  # characters; longer ones are hardly ever written to the letter
 CLOSERS = ")]}>\"'`,;:"
 NEXT_CLOSERS = 3
 DRAWS = 48  # of blocks in one file

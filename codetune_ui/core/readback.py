@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from codetune_ui.core.context import Context
@@ -40,9 +39,7 @@ def has_whole_prompt(example: Example, recipe: Recipe) -> bool:
     return place == len(text) and whole == unicodedata.normalize("NFC", example.source)
 
 
-def in_document_order(
-    ids: Sequence[int], tokenizer: CodeTokenizer, format: FimFormat | None
-) -> str:
+def in_document_order(ids: list[int], tokenizer: CodeTokenizer, format: FimFormat | None) -> str:
     """Return the code of an example from its tokens alone: prefix, middle, suffix, as in the file.
 
     In all three orders what follows the prefix sentinel comes first, what follows the suffix
@@ -51,13 +48,16 @@ def in_document_order(
     if format is None:
         return tokenizer.decode(ids, skip_control=True)
     opened: dict[int, list[int]] = {token: [] for token in (-1, *format.sentinel_ids)}
-    part = opened[-1]
-    for token in ids:
+    part, head = opened[-1], list(format.head_ids)
+    start = len(head) if ids[: len(head)] == head else 0
+    for token in ids[start:]:
         if token in opened:
             part = opened[token]
         else:
             part.append(token)
     middle = [] if format.middle_id is None else opened[format.middle_id]
+    tail = list(format.closing_ids)
+    middle = middle[len(tail) :] if middle[: len(tail)] == tail else middle
     whole = [*opened[-1], *opened[format.prefix_id], *middle, *opened[format.suffix_id]]
     return tokenizer.decode(whole, skip_control=True)
 
