@@ -127,8 +127,8 @@ def summary(found: Mapping[str, Any]) -> list[str]:
     for kind, part in found["by_kind"].items():
         sides = [_figure(part[side]["exact_match"]) for side in ("base", "adapter")]
         lines.append(f"{kind:<22}{sides[0]:>9}{sides[1]:>9}{part['holes']:>12}")
-    won = f"{found['wins']} won, {found['ties']} tied, {found['losses']} lost"
-    return [*lines, "", f"{won}; the base is the opponent."]
+    won = f"Exact match: {found['wins']} won, {found['ties']} tied, {found['losses']} lost."
+    return [*lines, "", won]
 
 
 def _figure(value: float | None, sign: str = "") -> str:

@@ -41,6 +41,9 @@ td.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
 th button{all:unset;cursor:pointer;font-weight:600}th button:focus-visible{outline:2px solid}
 pre{margin:0;white-space:pre-wrap;word-break:break-word;font:12px/1.4 ui-monospace,monospace}
 pre i{color:var(--dim);font-style:normal}mark{background:var(--mark);color:inherit}
+#holes{table-layout:fixed}#holes td{overflow-wrap:anywhere}
+#holes th:nth-child(-n+2){width:6rem}#holes th:nth-child(3){width:14%}
+#holes th:nth-child(4){width:32%}
 #holes tbody tr:nth-child(odd){background:var(--soft)}
 svg text{font:12px system-ui,sans-serif;fill:var(--ink)}
 """

@@ -39,4 +39,4 @@ def test_a_terminal_shows_the_sentence_first() -> None:
     lines = summary(found)
     assert lines[0] == found["sentence"]
     assert "exact_match               0.000    1.000      +1.000   +1.000 to +1.000" in lines
-    assert lines[-1].startswith("1 won, 0 tied, 0 lost")
+    assert lines[-1] == "Exact match: 1 won, 0 tied, 0 lost."
