@@ -20,14 +20,36 @@ from typer.core import TyperGroup
 from codetune_ui.core.completion import BASE, adapter_model
 from codetune_ui.core.config import Config
 from codetune_ui.core.errors import CodeTuneError, ConfigError, MachineError
+from codetune_ui.core.evaluation import HOLES, Request
+from codetune_ui.core.evaluation import summary as verdict
+from codetune_ui.core.holes import ALL_KINDS, parse_kinds
 from codetune_ui.core.inputs import check_inputs, local_documents, local_model
 from codetune_ui.core.presets import parse_assignments, preset
 from codetune_ui.core.preview import preview as show
 from codetune_ui.core.source import Document
 from codetune_ui.core.sources import format_sources, is_git_url, is_hub_source, parse_sources
 from codetune_ui.runs import doctor as machine
+from codetune_ui.runs import evaluations
 from codetune_ui.runs.files import read_json
 from codetune_ui.runs.follow import work
+from codetune_ui.runs.options import (
+    AsJson,
+    Assigned,
+    Column,
+    Data,
+    DataDir,
+    EvaluatedRun,
+    HoleCount,
+    HomeDir,
+    Kinds,
+    Model,
+    Neighbours,
+    PathInTree,
+    PresetName,
+    RunName,
+    RunOption,
+    Seed,
+)
 from codetune_ui.runs.process import stop_and_wait
 from codetune_ui.runs.state import ENDED
 from codetune_ui.runs.store import Home, Run
@@ -60,35 +82,6 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-HomeDir = Annotated[
-    Path | None,
-    typer.Option(
-        "--home",
-        metavar="DIR",
-        help="Where runs and caches live; else CODETUNE_HOME, else ~/.codetune.",
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="End stdout with one line of JSON.")]
-Data = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--data",
-        metavar="SRC",
-        help="A folder or git checkout, a git URL, a .zip, .tar.gz, .jsonl, .json, .parquet or "
-        ".txt file, or hub:OWNER/NAME[@SPLIT]; repeat it for several, each with ' *WEIGHT' "
-        "after it if you like.",
-    ),
-]
-Model = Annotated[str | None, typer.Option("--model", metavar="M", help="A folder or a Hub id.")]
-Column = Annotated[str | None, typer.Option("--column", help="The column that holds the code.")]
-DataDir = Annotated[str | None, typer.Option("--data-dir", help="A folder of the Hub dataset.")]
-Assigned = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="Any setting; may be repeated."),
-]
-RunName = Annotated[str, typer.Argument(metavar="RUN", help="The name of a run.")]
-
 
 # --- the page
 
@@ -176,12 +169,7 @@ def preview(
 
 @cli.command()
 def train(
-    preset_name: Annotated[
-        str | None,
-        typer.Option(
-            "--preset", help="demo, guide or recommended; else recommended with --model, else demo."
-        ),
-    ] = None,
+    preset_name: PresetName = None,
     model: Model = None,
     data: Data = None,
     column: Column = None,
@@ -253,19 +241,10 @@ def doctor(as_json: AsJson = False, home: HomeDir = None) -> None:
 def infill(
     prefix_file: Annotated[Path, typer.Option(metavar="P", help="The code before the hole.")],
     suffix_file: Annotated[Path, typer.Option(metavar="S", help="The code after the hole.")],
-    run: Annotated[str | None, typer.Option(metavar="RUN", help="A run, with its adapter.")] = None,
+    run: RunOption = None,
     model: Model = None,
-    path: Annotated[
-        str, typer.Option("--path", metavar="PATH", help="Where the file lies in its code base.")
-    ] = "",
-    neighbour: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--neighbour",
-            metavar="FILE",
-            help="A file to read first, for a run trained with neighbours; may be repeated.",
-        ),
-    ] = None,
+    path: PathInTree = "",
+    neighbour: Neighbours = None,
     as_json: AsJson = False,
     home: HomeDir = None,
 ) -> None:
@@ -286,7 +265,7 @@ def infill(
 
 @cli.command()
 def serve(
-    run: Annotated[str | None, typer.Option(metavar="RUN", help="A run, with its adapter.")] = None,
+    run: RunOption = None,
     model: Model = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port.")] = 8012,
     as_json: AsJson = False,
@@ -303,6 +282,24 @@ def serve(
     where = _home(home)
     config = server.served(where, run, model)
     raise typer.Exit(server.serve_in_foreground(where, config, run, port, tell))
+
+
+@cli.command()
+def evaluate(
+    name: EvaluatedRun = None,
+    run: RunOption = None,
+    holes: HoleCount = HOLES,
+    seed: Seed = 0,
+    kinds: Kinds = ALL_KINDS,
+    as_json: AsJson = False,
+    home: HomeDir = None,
+) -> None:
+    """Say whether a run's adapter is better than its base: both fill holes of held-out code."""
+    request = Request(run=name or run or "", holes=holes, seed=seed, kinds=parse_kinds(kinds))
+    job, found = evaluations.evaluate(_home(home), request, _line())
+    if found is None:
+        _cancelled_or_failed(job, "The evaluation was cancelled.")
+    finish(found, [*verdict(found), f"All holes: {evaluations.report_path(job)}"], as_json)
 
 
 # --- what several commands share
@@ -344,17 +341,14 @@ def _config(
 
 def _scan(where: Home, config: Config) -> tuple[Run, dict[str, Any]]:
     run = where.create_scan(config)
-    line = LiveLine(partial(typer.echo, err=True, nl=False), is_terminal=sys.stderr.isatty())
+    line = _line()
     try:
         state = work(run, "scan", line.say, line.count)
     finally:
         line.end()
-    if state == "stopped":
-        say("The scan was cancelled.")
-        raise typer.Exit(CANCELLED)
     report = read_json(run.path / "report.json")
     if state != "finished" or report is None:
-        _fail(run)
+        _cancelled_or_failed(run, "The scan was cancelled.")
     return run, report
 
 
@@ -382,6 +376,17 @@ def _train(run: Run, job: str, as_json: bool) -> None:
         _fail(run)
     lines = [f"{name:<22} {plain(value)}" for name, value in result.items()]
     finish(result, lines, as_json)
+
+
+def _line() -> LiveLine:
+    return LiveLine(partial(typer.echo, err=True, nl=False), is_terminal=sys.stderr.isatty())
+
+
+def _cancelled_or_failed(job: Run, words: str) -> NoReturn:
+    if job.state() == "stopped":
+        say(words)
+        raise typer.Exit(CANCELLED)
+    _fail(job)
 
 
 def _fail(run: Run) -> NoReturn:

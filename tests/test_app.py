@@ -21,7 +21,7 @@ from codetune_ui.runs.lock import is_held
 from codetune_ui.runs.state import Status
 from codetune_ui.runs.store import Home
 from tests.runs.processes import OBEYS_THE_STOP_FILE, working
-from tests.runs.serving import add_trained_run
+from tests.runs.serving import add_trained_run, hold_out
 from tests.tiny import build_tokenizer
 
 
@@ -434,3 +434,32 @@ def test_infill_refuses_a_run_without_an_adapter(home: Path, hole: list[object])
 def test_infill_refuses_a_file_that_is_not_there(tmp_path: Path, hole: list[object]) -> None:
     arguments = ["--model", "demo", *hole[:3], tmp_path / "nothing.py"]
     refused(call("infill", *arguments), "nothing.py")
+
+
+# --- evaluations
+
+
+def test_evaluate_says_who_is_better_and_keeps_every_hole(tiny_model: Path, home: Path) -> None:
+    run = add_trained_run(Home(home), tiny_model, "tuned", max_seq_len=128)
+    hold_out(run, {"a.py": "".join(f"value_{n} = compute({n}, {n})\n" for n in range(20))})
+    result = call("evaluate", "tuned", "--holes", "4", "--kinds", "line,rest", "--json")
+    found = last_json(result)
+    assert found["holes"] == len(found["items"]) == 4
+    assert found["verdict"] == "no difference"
+    assert set(found["base"]) >= {
+        *("exact_match", "edit_similarity", "middle_nll_per_char", "stop_accuracy")
+    }
+    assert len(found["difference"]["exact_match"]) == 3
+    assert "4 of 4 holes measured" in result.stderr
+    assert len(list((run.path / "evaluation").iterdir())) == 2
+
+
+def test_evaluate_refuses_a_kind_it_does_not_know() -> None:
+    refused(call("evaluate", "x", "--kinds", "lines"), "no kind of hole 'lines'", "inside,")
+
+
+def test_evaluate_refuses_a_run_without_an_adapter(home: Path) -> None:
+    Home(home).create_run(Config(base_model="demo", source="demo"), "first")
+    refused(call("evaluate", "first"), "'first' has no adapter yet")
+    refused(call("evaluate", "--run", "first"), "'first' has no adapter yet")
+    refused(call("evaluate"), "No run is named")

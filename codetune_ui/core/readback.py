@@ -1,4 +1,4 @@
-"""An example read back from its tokens: is all that surrounds the hole in the row?"""
+"""An example read back from its tokens: is all around the hole in the row, and which code is it?"""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from codetune_ui.core.context import Context
 from codetune_ui.core.example import Example
 from codetune_ui.core.families import FimFormat
+from codetune_ui.core.tokens import CodeTokenizer
 
 if TYPE_CHECKING:
     from codetune_ui.core.recipe import Recipe
@@ -36,6 +37,29 @@ def has_whole_prompt(example: Example, recipe: Recipe) -> bool:
         place += sizes[key]
     whole = unicodedata.normalize("NFC", parts["p"] + parts["m"] + parts["s"])
     return place == len(text) and whole == unicodedata.normalize("NFC", example.source)
+
+
+def in_document_order(ids: list[int], tokenizer: CodeTokenizer, format: FimFormat | None) -> str:
+    """Return the code of an example from its tokens alone: prefix, middle, suffix, as in the file.
+
+    In all three orders what follows the prefix sentinel comes first, what follows the suffix
+    sentinel last.
+    """
+    if format is None:
+        return tokenizer.decode(ids, skip_control=True)
+    opened: dict[int, list[int]] = {token: [] for token in (-1, *format.sentinel_ids)}
+    part, head = opened[-1], list(format.head_ids)
+    start = len(head) if ids[: len(head)] == head else 0
+    for token in ids[start:]:
+        if token in opened:
+            part = opened[token]
+        else:
+            part.append(token)
+    middle = [] if format.middle_id is None else opened[format.middle_id]
+    tail = list(format.closing_ids)
+    middle = middle[len(tail) :] if middle[: len(tail)] == tail else middle
+    whole = [*opened[-1], *opened[format.prefix_id], *middle, *opened[format.suffix_id]]
+    return tokenizer.decode(whole, skip_control=True)
 
 
 def _without_frame(ids: list[int], format: FimFormat, context: Context) -> list[int] | None:

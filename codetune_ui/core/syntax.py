@@ -97,6 +97,12 @@ def syntax_span(place: Place, length: int, rng: random.Random) -> tuple[int, int
     return None
 
 
+def parses(text: str, grammar: str) -> bool | None:
+    """Say whether a whole file is without a syntax error; None without a grammar."""
+    tree = _parse(text, grammar) if grammar else None
+    return None if tree is None else not tree.root_node.has_error
+
+
 @lru_cache(maxsize=4)  # the windows of a file come one after another
 def _parse(text: str, grammar: str) -> Tree | None:
     language = _load(grammar)

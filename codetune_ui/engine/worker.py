@@ -1,4 +1,4 @@
-"""One process per job: `python -m codetune_ui.engine.worker scan|train|resume RUN_DIR`.
+"""One process per job: `python -m codetune_ui.engine.worker scan|train|resume|evaluate RUN_DIR`.
 
 The worker holds the run's lock for its whole life and is the one writer of its status, events and
 result. Everything heavy is imported after the first status is on disk.
@@ -38,9 +38,10 @@ def main(arguments: list[str]) -> int:
         "scan": scan_job,
         "train": train_job,
         "resume": train_job,
+        "evaluate": evaluate_job,
     }
     if len(arguments) != 2 or arguments[0] not in jobs:
-        sys.stderr.write("usage: python -m codetune_ui.engine.worker scan|train|resume RUN_DIR\n")
+        sys.stderr.write(f"usage: python -m codetune_ui.engine.worker {'|'.join(jobs)} RUN_DIR\n")
         return 2
     job, run = arguments[0], Run(Path(arguments[1]).resolve())
     try:
@@ -125,6 +126,21 @@ def train_job(run: Run, reporter: Reporter, stop: StopWish) -> None:
         with Producer(run, folder, stop) as producer:
             producer.wait_for("cutting", patience_s=ERROR_S)
             _train(run, reporter, stop, producer, folder, began)
+
+
+def evaluate_job(job: Run, reporter: Reporter, stop: StopWish) -> None:
+    """Ask a run's base and adapter for the same holes; the job's folder is the evaluation's own."""
+    from codetune_ui.runs.evaluations import find_run
+    from codetune_ui.runs.lease import acquire
+
+    run = find_run(job)
+    _set_environment()
+    _free_accelerator(job, reporter)
+    with acquire(job.home, run.name, "evaluating"):
+        reporter.phase("Reading the held-out code")
+        from codetune_ui.engine.evaluate import evaluate
+
+        evaluate(job, reporter, stop)
 
 
 def _free_accelerator(run: Run, reporter: Reporter) -> None:

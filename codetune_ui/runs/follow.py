@@ -15,7 +15,8 @@ from codetune_ui.runs.store import Run
 
 POLL_S = 0.2
 STOP = "Stopping after this step, and saving."
-CANCEL = "Cancelling the scan."
+WORDS = {"scan": "Cancelling the scan.", "evaluate": "Cancelling the evaluation."}
+COUNTED = ("scan", "evaluate")  # kinds of events that follow each other fast
 REFUSED = 2  # a worker's exit status when it said why in one sentence
 
 
@@ -24,15 +25,15 @@ def work(
 ) -> State:
     """Start a worker, say what it does, and return the state it ends in.
 
-    Counts of a scan, five a second, go to `count` where there is one. Raises `RunError` with the
+    Counts of a scan or an evaluation go to `count` where there is one. Raises `RunError` with the
     worker's own words when it refused the input before its first step.
     """
     path = run.events_path
     told = path.stat().st_size if path.exists() else 0  # by an earlier attempt
-    with stopping_on_interrupt(run, say, CANCEL if job == "scan" else STOP):
+    with stopping_on_interrupt(run, say, WORDS.get(job, STOP)):
         worker = launch(run, job)
         for event in follow(run, told):
-            tell = count if count and event["kind"] == "scan" else say
+            tell = count if count and event["kind"] in COUNTED else say
             if line := describe(event):
                 tell(line)
         code = worker.wait()
@@ -97,6 +98,8 @@ def describe(event: Event) -> str:
                 f"{event.get('total_steps', 0):,} steps of {event.get('tokens_per_step', 0):,} "
                 f"tokens · {event.get('family')} · {event.get('quant')} on {event.get('device')}"
             )
+        case "evaluate":
+            return f"{event['done']:,} of {event['total']:,} holes {event['deed']}"
         case "train":
             speed = event.get("tokens_per_s") or 0
             return f"step {event['step']:,} · loss {_figure(event, 'loss')} · {speed:,.0f} tokens/s"

@@ -1,6 +1,7 @@
 """The home folder and the run folders in it: the only interface between page and worker.
 
-HOME/runs/NAME/ and HOME/scans/ID/ have one layout, and each file in it has one writer:
+HOME/runs/NAME/, HOME/scans/ID/ and HOME/evaluations/ID/ have one layout, and each file in it has
+one writer:
 
 config.json   page or command line, once    worker.log   the worker's stdout and stderr
 status.json   worker, renamed over          lock         held by the worker while it lives
@@ -39,7 +40,7 @@ __all__ = [
     "with_whole_paths",
 ]
 
-KEPT_SCANS = 10  # each holds a copy of the code it read
+KEPT_JOBS = 10  # of each kind: a scan holds a copy of the code it read
 
 
 @dataclass(frozen=True)
@@ -202,6 +203,11 @@ class Home:
         return self.path / "scans"
 
     @property
+    def evaluations_dir(self) -> Path:
+        """Where the evaluations' own folders lie; their results lie with the runs."""
+        return self.path / "evaluations"
+
+    @property
     def uploads_dir(self) -> Path:
         """Where uploaded files lie."""
         return self.path / "uploads"
@@ -223,11 +229,15 @@ class Home:
 
     def create_scan(self, config: Config) -> Run:
         """Make a scan's folder, and drop the oldest scans."""
-        for old in _newest_first(self.scans_dir)[KEPT_SCANS - 1 :]:
+        return self.create_job(self.scans_dir, config)
+
+    def create_job(self, folder: Path, config: Config) -> Run:
+        """Make a job's folder, named by the time, and drop the oldest of its kind."""
+        for old in _newest_first(folder)[KEPT_JOBS - 1 :]:
             if not old.alive():
                 shutil.rmtree(old.path, ignore_errors=True)
         name = time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(3)
-        return self._create(self.scans_dir / name, config)
+        return self._create(folder / name, config)
 
     def run(self, name: str) -> Run:
         """Return a run by name; raise `RunError` when there is none."""

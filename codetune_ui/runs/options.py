@@ -1,0 +1,72 @@
+"""The options that several commands of the command line have in common."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from codetune_ui.core.holes import ALL_KINDS
+
+HomeDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--home",
+        metavar="DIR",
+        help="Where runs and caches live; else CODETUNE_HOME, else ~/.codetune.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="End stdout with one line of JSON.")]
+Data = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--data",
+        metavar="SRC",
+        help="A folder or git checkout, a git URL, a .zip, .tar.gz, .jsonl, .json, .parquet or "
+        ".txt file, or hub:OWNER/NAME[@SPLIT]; repeat it for several, each with ' *WEIGHT' "
+        "after it if you like.",
+    ),
+]
+Model = Annotated[str | None, typer.Option("--model", metavar="M", help="A folder or a Hub id.")]
+Column = Annotated[str | None, typer.Option("--column", help="The column that holds the code.")]
+DataDir = Annotated[str | None, typer.Option("--data-dir", help="A folder of the Hub dataset.")]
+Assigned = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Any setting; may be repeated."),
+]
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="The name of a run.")]
+PresetName = Annotated[
+    str | None,
+    typer.Option(
+        "--preset", help="demo, guide or recommended; else recommended with --model, else demo."
+    ),
+]
+RunOption = Annotated[
+    str | None, typer.Option("--run", metavar="RUN", help="A run, with its adapter.")
+]
+
+# --- of an infill
+
+PathInTree = Annotated[
+    str, typer.Option("--path", metavar="PATH", help="Where the file lies in its code base.")
+]
+Neighbours = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--neighbour",
+        metavar="FILE",
+        help="A file to read first, for a run trained with neighbours; may be repeated.",
+    ),
+]
+
+# --- of an evaluation
+
+EvaluatedRun = Annotated[
+    str | None, typer.Argument(metavar="RUN", help="The run; --run RUN says the same.")
+]
+HoleCount = Annotated[int, typer.Option("--holes", min=1, max=10_000, help="How many holes.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Another seed, other holes.")]
+Kinds = Annotated[
+    str, typer.Option("--kinds", help=f"Which holes, with commas between: {ALL_KINDS}.")
+]

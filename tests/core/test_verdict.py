@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from codetune_ui.core.scores import METRICS, Scores
+from codetune_ui.core.verdict import Comparison, compare, interval, sentence, sign_test
+
+
+def scores(exact: float, nll: float | None = 0.5) -> Scores:
+    found: Scores = dict.fromkeys(METRICS, exact)
+    return found | {"middle_nll_per_char": nll}
+
+
+def side(*exact: int, nll: float | None = 0.5) -> list[Scores]:
+    return [scores(value, nll) for value in exact]
+
+
+def test_the_same_answers_are_no_difference() -> None:
+    found = compare(side(*[1, 0] * 50), side(*[1, 0] * 50))
+    assert found.verdict == "no difference"
+    assert found.difference["exact_match"] == (0.0, 0.0, 0.0)
+    assert (found.wins, found.ties, found.losses) == (0, 100, 0)
+    assert sentence(found) == (
+        "The adapter shows no difference from the base on 100 holes of held-out code: 50.0 % exact "
+        "against 50.0 % (95 % interval of the difference +0.0 to +0.0 points), and the true code "
+        "is as likely as before."
+    )
+
+
+def test_everything_won_is_better() -> None:
+    found = compare(side(*[0] * 100), side(*[1] * 100, nll=0.25))
+    assert found.verdict == "better"
+    assert (found.wins, found.ties, found.losses) == (100, 0, 0)
+    assert sentence(found) == (
+        "The adapter is better than the base on 100 holes of held-out code: 100.0 % exact "
+        "against 0.0 % (95 % interval of the difference +100.0 to +100.0 points), and the true "
+        "code is more likely."
+    )
+
+
+def test_swapped_sides_turn_better_into_worse() -> None:
+    left, right = side(*[1] * 40, *[0] * 60), side(*[1] * 60, *[0] * 40)
+    one, other = compare(left, right), compare(right, left)
+    assert (one.verdict, other.verdict) == ("better", "worse")
+    assert (one.wins, one.losses) == (other.losses, other.wins) == (20, 0)
+    a, b = one.difference["exact_match"], other.difference["exact_match"]
+    assert a is not None
+    assert b is not None
+    assert a[0] == -b[0] == 0.2
+    assert a[1:] == pytest.approx([-b[2], -b[1]], abs=0.02)
+
+
+def test_three_holes_won_are_too_few_for_a_word() -> None:
+    found = compare(side(0, 0, 0), side(1, 1, 1))
+    assert found.difference["exact_match"] == (1.0, 1.0, 1.0)
+    assert found.verdict == "no difference"
+    assert compare(side(*[0] * 6), side(*[1] * 6)).verdict == "better"
+
+
+def test_few_holes_give_a_wider_interval() -> None:
+    few = interval(np.array([1.0, 0, 0, -1, 0, 1, 0, 0, 1, 0]))
+    many = interval(np.array([1.0, 0, 0, -1, 0, 1, 0, 0, 1, 0] * 40))
+    assert few is not None
+    assert many is not None
+    assert few[0] == many[0] == pytest.approx(0.2)
+    assert few[2] - few[1] > 4 * (many[2] - many[1])
+    assert few[1] < 0 < many[1]
+
+
+def test_the_interval_is_that_of_the_normal_where_there_are_many() -> None:
+    values = np.random.default_rng(1).normal(0.1, 1.0, 400)
+    found = interval(values)
+    assert found is not None
+    half = 1.96 * values.std() / 20
+    assert found[1:] == pytest.approx((values.mean() - half, values.mean() + half), abs=0.01)
+
+
+def test_the_interval_holds_the_truth_about_95_times_in_100() -> None:
+    rng = np.random.default_rng(2)
+    held = 0
+    for trial in range(400):
+        found = interval(rng.choice([1.0, 0, 0, 0, -1], 80), seed=trial, resamples=1000)
+        assert found is not None
+        held += found[1] <= 0 <= found[2]
+    assert 0.91 < held / 400 < 0.98
+
+
+def test_a_seed_gives_the_same_interval_and_another_one_nearly_so() -> None:
+    values = np.array([1.0, 0, 0, 0, -1, 1, 1, 0] * 9)
+    assert interval(values, seed=1) == interval(values, seed=1)
+    assert interval(values, seed=1) == pytest.approx(interval(values, seed=2), abs=0.02)
+
+
+def test_a_score_counts_only_where_both_sides_have_it() -> None:
+    base, adapter = side(0, 0, 1), side(1, 0, 1)
+    base[0]["parses"] = None
+    adapter[2]["parses"] = None
+    found = compare(base, adapter)
+    assert (found.base["parses"], found.adapter["parses"]) == (0.0, 0.0)
+    assert found.holes == 3
+
+
+def test_a_score_that_nobody_has_is_none() -> None:
+    found = compare(side(1, nll=None), side(1, nll=None))
+    assert found.base["middle_nll_per_char"] is None
+    assert found.difference["middle_nll_per_char"] is None
+    assert "likely" not in sentence(found)
+
+
+def test_without_holes_there_is_no_difference() -> None:
+    found = compare([], [])
+    assert (found.holes, found.verdict) == (0, "no difference")
+    assert sentence(found) == "There was nothing to compare."
+
+
+def test_likelihood_is_told_beside_a_word_it_does_not_change() -> None:
+    found = compare(side(*[0, 1] * 10), side(*[0, 1] * 10, nll=0.25))
+    assert found.verdict == "no difference"
+    assert sentence(found).endswith("points), while the true code is more likely.")
+
+
+@pytest.mark.parametrize(
+    ("wins", "losses", "expected"), [(0, 0, 1.0), (1, 0, 1.0), (10, 2, 0.03857421875)]
+)
+def test_the_sign_test_is_exact(wins: int, losses: int, expected: float) -> None:
+    assert sign_test(wins, losses) == sign_test(losses, wins) == expected
+
+
+def test_the_plain_values_are_those_of_the_command_line() -> None:
+    found = compare(side(0), side(1))
+    assert isinstance(found, Comparison)
+    plain = found.to_dict()
+    assert plain["difference"]["exact_match"] == [1.0, 1.0, 1.0]  # type: ignore[index]
+    assert plain["base"] == dict.fromkeys(METRICS, 0.0) | {"middle_nll_per_char": 0.5}
