@@ -298,7 +298,7 @@ def evaluate(
     request = Request(run=name or run or "", holes=holes, seed=seed, kinds=parse_kinds(kinds))
     job, found = evaluations.evaluate(_home(home), request, _line())
     if found is None:
-        _cancelled_or_failed(job, "The evaluation was cancelled.")
+        _cancelled_or_failed(job, job.state(), "The evaluation was cancelled.")
     finish(found, [*verdict(found), f"All holes: {evaluations.report_path(job)}"], as_json)
 
 
@@ -348,7 +348,7 @@ def _scan(where: Home, config: Config) -> tuple[Run, dict[str, Any]]:
         line.end()
     report = read_json(run.path / "report.json")
     if state != "finished" or report is None:
-        _cancelled_or_failed(run, "The scan was cancelled.")
+        _cancelled_or_failed(run, state, "The scan was cancelled.")
     return run, report
 
 
@@ -382,8 +382,8 @@ def _line() -> LiveLine:
     return LiveLine(partial(typer.echo, err=True, nl=False), is_terminal=sys.stderr.isatty())
 
 
-def _cancelled_or_failed(job: Run, words: str) -> NoReturn:
-    if job.state() == "stopped":
+def _cancelled_or_failed(job: Run, state: str, words: str) -> NoReturn:
+    if state == "stopped":
         say(words)
         raise typer.Exit(CANCELLED)
     _fail(job)

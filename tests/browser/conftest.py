@@ -12,6 +12,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -168,6 +169,10 @@ class watched:  # noqa: N801 - used like a function
     def __init__(self, browser: BrowserContext, app: App) -> None:
         self.app = app
         self.page = browser.new_page()
+        # By the clock: a look at every frame is just what app.js ends when it goes on for long.
+        self.page.wait_for_function = partial(  # type: ignore[method-assign]
+            self.page.wait_for_function, polling=100
+        )
         self.errors: list[str] = []
         self.outside: list[str] = []
 

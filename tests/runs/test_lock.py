@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,9 @@ def test_a_forked_helper_does_not_keep_a_dead_workers_lock(tmp_path: Path) -> No
         helper = int(process.stdout.readline())
         process.kill()
         process.wait()
-        os.kill(helper, 0)  # it lives
+        os.kill(helper, 0)  # it lives, and lets the lock go as soon as it is scheduled
+        deadline = time.monotonic() + 20
+        while is_held(path) and time.monotonic() < deadline:
+            time.sleep(0.05)
         assert not is_held(path)
         os.kill(helper, 9)
