@@ -27,7 +27,7 @@ PLACES = {  # kind: label and note of the field, and an example
     FOLDER: (
         "Folder",
         "Nothing leaves this machine. Of a git checkout, what git tracks.",
-        "/home/me/work/payments",
+        "/home/me/payments",
     ),
     GIT: (
         "Git repository",
