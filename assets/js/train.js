@@ -80,7 +80,9 @@
       set("rate", rate(row[2]), norm, column(store.m, 2));
       const there = store.gpu ? `of ${store.gpu.total.toFixed(0)} GiB` : "GiB";
       const guess = view?.expected_gib;
-      const expected = guess == null ? there : `${there}, ${fixed(guess, 1)} expected`;
+      // Beside a GPU only: in main memory Python and torch lie there too.
+      const expected =
+        guess == null || !store.gpu ? there : `${there}, ${fixed(guess, 1)} expected`;
       set("memory", fixed(row[5], 1), row[5] == null ? "" : expected, column(recent, 5));
       const steps = view?.total
         ? `step ${view.step.toLocaleString()} of ${view.total.toLocaleString()}`

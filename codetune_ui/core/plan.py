@@ -96,7 +96,7 @@ def make_plan(
 def planned_way(config: Config, shape: ModelShape | None, room_gib: float | None) -> Way:
     """Return the way that a run will probably take: the choice made again once it is loaded."""
     fused = is_fused(config, shape, gpu=room_gib is not None)
-    if shape is None or room_gib is None or config.memory_use == "as set":
+    if shape is None or room_gib is None or config.memory_use == "as_set":
         return as_set(config, fused=fused)
     found = choose(
         ways(config, fused=fused),

@@ -161,10 +161,10 @@ class TrainingSettings:
         "fastest",
         "Memory",
         "On a GPU: fastest keeps as much as fits, least trains in as little as possible, "
-        "as set takes rows per pass and checkpointing as they stand here.",
+        "as_set takes rows per pass and checkpointing as they stand here.",
         group="precision",
         level="simple",
-        choices=("fastest", "least", "as set"),
+        choices=("fastest", "least", "as_set"),
     )
     memory_limit_gib: float = setting(
         0.0,

@@ -70,7 +70,7 @@ def choose_pace(tuned: Any, config: Config, precision: Precision, rows: Sequence
 
 def _plain(tuned: Any, config: Config, shape: ModelShape, why: str) -> Pace:
     way = as_set(config, fused=False)
-    if torch.cuda.is_available() and config.memory_use != "as set":
+    if torch.cuda.is_available() and config.memory_use != "as_set":
         chosen = choose(
             ways(config, fused=False),
             room_gib(config),
@@ -156,7 +156,7 @@ def _fused_way(
         return wanted, None, "", []
     memory = measured_memory(decoder, config, shape, rows)
     room = room_gib(config)
-    if config.memory_use == "as set":
+    if config.memory_use == "as_set":
         return wanted, memory(wanted), f": {memory(wanted):.1f} of {room:.1f} GiB", []
     options = ways(config, fused=True)
     chosen = choose(

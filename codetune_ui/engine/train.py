@@ -299,7 +299,7 @@ def _tokens_before(resume_from: Path | None) -> int:
 
 def _out_of_memory(config: Config, pace: Pace) -> MachineError:
     rows, ways = pace.way.rows, []
-    chosen = pace.steps is not None and config.memory_use != "as set"
+    chosen = pace.steps is not None and config.memory_use != "as_set"
     if chosen and config.memory_use != "least":
         ways.append("set memory to least (it trains the same)")
     if not chosen and rows > 1:

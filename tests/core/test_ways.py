@@ -103,5 +103,5 @@ def test_a_limit_counts_as_the_card_s_size() -> None:
 
 
 def test_settings_as_set_are_taken_as_they_stand() -> None:
-    config = RECIPE.replace(memory_use="as set", micro_batch_rows=4)
+    config = RECIPE.replace(memory_use="as_set", micro_batch_rows=4)
     assert planned_way(config, STARCODERBASE_1B, 140.0) == Way("fused", 4, 1.0)
