@@ -13,7 +13,8 @@ import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
-from app import FIGURES, cli
+from app import cli
+from codetune_ui.commands.jobs import FIGURES
 from codetune_ui.core.assets import PROJECT_ROOT
 from codetune_ui.core.config import Config
 from codetune_ui.runs.infill import read_neighbours
@@ -274,7 +275,7 @@ def test_a_scan_for_people_sums_up(tiny_model: Path, code_folder: Path) -> None:
 def test_a_cancelled_scan_exits_like_a_program_ended_by_ctrl_c(
     monkeypatch: pytest.MonkeyPatch, code_folder: Path
 ) -> None:
-    monkeypatch.setattr("app.work", lambda *_: "stopped")
+    monkeypatch.setattr("codetune_ui.commands.jobs.work", lambda *_: "stopped")
     result = call("scan", "--data", code_folder, "--json")
     assert (result.exit_code, result.stdout) == (130, "")
     assert result.stderr == "The scan was cancelled.\n"

@@ -1,0 +1,189 @@
+"""The commands that read code, train on it, and tell of runs and of this machine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from codetune_ui.commands.options import (
+    AsJson,
+    Assigned,
+    Column,
+    Data,
+    DataDir,
+    HomeDir,
+    Model,
+    PresetName,
+    RunName,
+)
+from codetune_ui.commands.shared import (
+    cancelled_or_failed,
+    config_from,
+    fail,
+    finish,
+    home_of,
+    live_line,
+    say,
+)
+from codetune_ui.core.config import Config
+from codetune_ui.core.inputs import check_inputs, local_documents, local_model
+from codetune_ui.core.preview import preview as show
+from codetune_ui.core.source import Document
+from codetune_ui.core.sources import is_git_url, is_hub_source, parse_sources
+from codetune_ui.runs import doctor as machine
+from codetune_ui.runs.files import read_json
+from codetune_ui.runs.follow import work
+from codetune_ui.runs.process import stop_and_wait
+from codetune_ui.runs.state import ENDED
+from codetune_ui.runs.store import Home, Run
+from codetune_ui.runs.terminal import plain, row, summary
+
+FIGURES = (
+    *("steps", "loss_first", "loss_last", "val_loss_first", "val_loss_last", "tokens_per_second"),
+    *("peak_memory_gib", "estimated_memory_gib", "seconds", "adapter"),
+)
+
+
+def scan(
+    data: Data = None,
+    model: Model = None,
+    column: Column = None,
+    data_dir: DataDir = None,
+    assigned: Assigned = None,
+    as_json: AsJson = False,
+    home: HomeDir = None,
+) -> None:
+    """Say what is kept, what is dropped and why, languages, characters per token, split."""
+    where = home_of(home)
+    _, report = _scan(where, config_from(None, model, data, column, data_dir, assigned))
+    finish(report, summary(report), as_json)
+
+
+def preview(
+    data: Data = None,
+    model: Model = None,
+    samples: Annotated[int, typer.Option(min=1, max=10_000, help="How many.")] = 3,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, other holes.")] = 0,
+    column: Column = None,
+    data_dir: DataDir = None,
+    assigned: Assigned = None,
+    as_json: AsJson = False,
+    home: HomeDir = None,
+) -> None:
+    """Show samples as the model will read them: prefix, middle, suffix, ids and labels."""
+    where = home_of(home)
+    config = config_from(None, model, data, column, data_dir, assigned).replace(seed=seed)
+    documents, folder = _read(where, config)
+    found = show(documents, folder, config, samples)
+    lines = [f"{found['family'] or 'left to right only'} {' '.join(found['orders'])}"]
+    for sample in found["samples"]:
+        lines += ["", f"── {sample['path']} · {sample['mode']} · {len(sample['input_ids'])} tokens"]
+        lines.append(f"{sample['prefix']}⟦{sample['middle']}⟧{sample['suffix']}")
+    finish(found, lines, as_json)
+
+
+def train(
+    preset_name: PresetName = None,
+    model: Model = None,
+    data: Data = None,
+    column: Column = None,
+    data_dir: DataDir = None,
+    assigned: Assigned = None,
+    name: Annotated[str | None, typer.Option(metavar="RUN", help="A name for the run.")] = None,
+    as_json: AsJson = False,
+    home: HomeDir = None,
+) -> None:
+    """Train an adapter and follow it to its end; Ctrl-C asks it to stop and save."""
+    where = home_of(home)
+    chosen = preset_name or ("recommended" if model else "demo")
+    config = config_from(chosen, model, data, column, data_dir, assigned)
+    check_inputs(config)
+    run = where.create_run(config, name)
+    say(f"Run '{run.name}'. It goes on if this terminal is closed.")
+    _train(run, "train", as_json)
+
+
+def resume(run: RunName, as_json: AsJson = False, home: HomeDir = None) -> None:
+    """Go on from the last good checkpoint, and follow to the end."""
+    _train(home_of(home).run(run), "resume", as_json)
+
+
+def stop(
+    run: RunName,
+    discard: Annotated[bool, typer.Option("--discard", help="Keep no adapter of it.")] = False,
+    as_json: AsJson = False,
+    home: HomeDir = None,
+) -> None:
+    """Stop a run after its step and save it; a worker that does not answer is ended."""
+    found = home_of(home).run(run)
+    if found.alive():
+        say(f"Stopping '{run}'; after a minute without an answer it is ended.")
+    state = stop_and_wait(found, discard=discard)
+    finish({"run": run, "state": state}, [f"'{run}' is {state}."], as_json)
+    if state not in ENDED | {"created"}:
+        raise typer.Exit(1)
+
+
+def runs(as_json: AsJson = False, home: HomeDir = None) -> None:
+    """List all runs, the newest first."""
+    rows = [row(run) for run in home_of(home).runs()]
+    lines = [
+        f"{row['run']:<24} {row['state']:<10} {row['steps']:>6,} steps  {row['base_model']}"
+        for row in rows
+    ]
+    finish({"runs": rows}, lines or ["There are no runs yet."], as_json)
+
+
+def doctor(as_json: AsJson = False, home: HomeDir = None) -> None:
+    """Say what this machine and this installation have."""
+    facts = machine.examine(home_of(home))
+    lines = []
+    for name, value in facts.items():
+        parts = value.items() if isinstance(value, dict) else [("", value)]
+        lines += [f"{name:<16} {key:<13} {plain(fact)}" for key, fact in parts]
+    finish(facts, lines, as_json)
+
+
+# --- how they do it
+
+
+def _scan(where: Home, config: Config) -> tuple[Run, dict[str, Any]]:
+    run = where.create_scan(config)
+    line = live_line()
+    try:
+        state = work(run, "scan", line.say, line.count)
+    finally:
+        line.end()
+    report = read_json(run.path / "report.json")
+    if state != "finished" or report is None:
+        cancelled_or_failed(run, state, "The scan was cancelled.")
+    return run, report
+
+
+def _read(where: Home, config: Config) -> tuple[list[Document], Path]:
+    """Return the documents to train on and the model's folder; by a scan if others are asked."""
+    folder = local_model(config)
+    places = [spec.place for spec in parse_sources(config.source)]
+    if folder is not None and not any(is_hub_source(p) or is_git_url(p) for p in places):
+        return local_documents(config), folder
+    run, report = _scan(where, config)
+    lines = (run.path / "documents.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [row for row in map(json.loads, lines) if row["split"] == "train"]
+    fields = ("text", "path", "language", "group")
+    return [Document(*(row[name] for name in fields)) for row in rows], Path(report["model"])
+
+
+def _train(run: Run, job: str, as_json: bool) -> None:
+    state = work(run, job, say)
+    whole = state in ("finished", "stopped")
+    figures = dict.fromkeys(FIGURES) | ((run.result() or {}) if whole else {})
+    result = figures | {"run": run.name, "state": state}
+    if not whole:
+        if as_json:
+            finish(result, [], as_json)
+        fail(run)
+    lines = [f"{name:<22} {plain(value)}" for name, value in result.items()]
+    finish(result, lines, as_json)
