@@ -1,4 +1,4 @@
-/* The FIM Preview tab: shows the middle, looks again when the tab or the scan comes up, finds files. */
+/* The FIM Preview tab: shows the middle, looks again when the tab or the scan comes up. */
 (window.ctModules ??= []).push((CT) => {
   "use strict";
   const AGAIN_MS = 1000;
@@ -20,10 +20,6 @@
       if (waiting) timer = setTimeout(look, AGAIN_MS);
     }
 
-    // what is typed into the list of files takes the place of the file that is shown
-    document.addEventListener("focusin", (event) => {
-      if (event.target.closest("#fim-file")) event.target.select?.();
-    });
     // settings may have changed on another tab since
     new IntersectionObserver((entries) => {
       if (entries.some((entry) => entry.isIntersecting)) look();

@@ -40,6 +40,8 @@ __all__ = [
     "with_whole_paths",
 ]
 
+# A file's time is that of the kernel's last tick: up to 10 ms before the clock that is asked.
+FILE_CLOCK_LAG_S = 0.1
 KEPT_JOBS = 10  # of each kind: a scan holds a copy of the code it read
 
 
@@ -319,7 +321,7 @@ def discard_attempt(run: Run) -> None:
     started = run.status().started
     for path in (run.adapter_dir, *run.checkpoints_dir.glob("*")):
         with contextlib.suppress(FileNotFoundError):
-            if path.stat().st_mtime >= started:
+            if path.stat().st_mtime >= started - FILE_CLOCK_LAG_S:
                 shutil.rmtree(path, ignore_errors=True)
 
 

@@ -15,10 +15,10 @@ from codetune_ui.runs.state import ACTIVE
 from codetune_ui.runs.store import Home, Run
 from codetune_ui.ui import fim_samples, fim_tokens, fim_view
 from codetune_ui.ui.context import ACTION, QUIET, PageContext, attach, fragment
+from codetune_ui.ui.fim_files import file_box
 from codetune_ui.ui.fim_samples import RECIPE_SETTINGS, Deck
 from codetune_ui.ui.form import CHOICE_LABELS
 
-ANY_FILE = ("Any file", "")
 MODES = [("As drawn", "drawn"), ("PSM", "psm"), ("SPM", "spm"), ("Left to right", "ltr")]
 WIDTHS = {  # of the settings tried out here, beside the rates
     **{"span": 180, "span_mix": 400, "fit": 150, "loss_on": 130},
@@ -34,7 +34,7 @@ class Toolbar:
 
     settings: dict[str, Block]
     mode: gr.Radio
-    file: gr.Dropdown
+    file: gr.Textbox
     number: gr.Number
 
     @property
@@ -60,16 +60,7 @@ def build(page: PageContext) -> None:
             "for token. Amber is what it learns.</p></div>"
         )
         with gr.Row(elem_classes="btns fim-head"):
-            file = gr.Dropdown(
-                [ANY_FILE],
-                value="",
-                show_label=False,
-                container=False,
-                allow_custom_value=True,
-                interactive=True,
-                min_width=220,
-                elem_id="fim-file",
-            )
+            file = file_box(page.home)
             use = gr.Button("Use these settings", scale=0, min_width=160, elem_id="b-use")
             following = gr.Button(
                 "Next sample", variant="primary", scale=0, min_width=130, elem_id="b-next"
@@ -82,7 +73,7 @@ def build(page: PageContext) -> None:
     _wire_settings(page, toolbar, use)
 
 
-def _toolbar(file: gr.Dropdown) -> Toolbar:
+def _toolbar(file: gr.Textbox) -> Toolbar:
     with gr.Row(elem_classes="toolbar"):
         mode = gr.Radio(
             MODES,
@@ -189,27 +180,14 @@ def _wire(
         tokens.turns[name].click(
             partial(turn, by=by), inputs | {tokens.page}, [tokens.table, tokens.page], **QUIET
         )
-    page.current_scan.change(lambda: ("", 1), None, [toolbar.file, toolbar.number], **QUIET)
-    following.click(lambda number: (number or 0) + 1, toolbar.number, toolbar.number, **QUIET)
-    _wire_files(page, toolbar, refresh)
-
-
-def _wire_files(page: PageContext, toolbar: Toolbar, refresh: gr.Button) -> None:
-    """The list holds what fits the letters typed so far: there may be many thousands of files."""
-
-    def list_files(scan_id: str) -> Any:
-        """Inputs: current_scan. Outputs: file."""
-        return gr.Dropdown(choices=files(page.home, scan_id))
-
-    def list_matches(scan_id: str, key: gr.KeyUpData) -> Any:
-        """Inputs: current_scan. Outputs: file."""
-        return gr.Dropdown(choices=files(page.home, scan_id, key.input_value))
-
-    listed = [page.current_scan.change, refresh.click]
-    gr.on(listed, list_files, page.current_scan, toolbar.file, **QUIET)
-    toolbar.file.key_up(
-        list_matches, page.current_scan, toolbar.file, trigger_mode="always_last", **QUIET
+    page.current_scan.change(
+        lambda: ("", 1),
+        None,
+        [toolbar.file, toolbar.number],
+        js="() => window.CT?.anyFile?.()",
+        **QUIET,
     )
+    following.click(lambda number: (number or 0) + 1, toolbar.number, toolbar.number, **QUIET)
 
 
 def _wire_settings(page: PageContext, toolbar: Toolbar, use: gr.Button) -> None:
@@ -284,15 +262,6 @@ def _deck(asked: Asked) -> Deck | str:
         return fim_view.WAITING
     config = Config.from_dict(asked.values)
     return fim_samples.deck(scan, config, fim_samples.resolve(scan, asked.path))
-
-
-def files(home: Home, scan_id: str, typed: str = "") -> list[tuple[str, str]]:
-    """Return the choices of the file list: any file, and the first few that fit what is typed."""
-    try:
-        found = fim_samples.matches(home.scan(scan_id), typed) if scan_id else []
-    except CodeTuneError:
-        found = []
-    return [ANY_FILE, *((path, path) for path in found)]
 
 
 def _reading(scan: Run) -> bool:

@@ -15,7 +15,8 @@ from codetune_ui.core.errors import ModelError
 from codetune_ui.runs.state import Status
 from codetune_ui.runs.store import Home, Run
 from codetune_ui.ui import fim_figures, fim_samples, fim_tokens, fim_view
-from codetune_ui.ui.fim_tab import Asked, draw, draw_tokens, files
+from codetune_ui.ui.fim_files import find
+from codetune_ui.ui.fim_tab import Asked, draw, draw_tokens
 from tests.tiny import SOME_CODE, STARCODER_TOKENS, build_tokenizer
 
 EVIL = "<script>alert(1)</script> ${location} & \"quoted\" '<fim_prefix>'"
@@ -139,11 +140,7 @@ def test_windows_say_where_in_the_file_they_stand(scan: Run) -> None:
 
 def test_held_out_files_are_not_shown_as_training(scan: Run) -> None:
     assert "held.py" not in fim_samples.paths(scan)
-    assert files(scan.home, scan.name) == [
-        ("Any file", ""),
-        ("a.py", "a.py"),
-        ("evil.py", "evil.py"),
-    ]
+    assert find(scan.home, scan.name, "") == ["a.py", "evil.py"]
 
 
 def test_shares_and_whole_prompts_are_measured(scan: Run) -> None:
@@ -334,15 +331,18 @@ def test_the_table_turns_and_finds_the_middle(scan: Run) -> None:
 def test_files_are_found_by_any_part_of_their_path(home: Path, tmp_path: Path) -> None:
     texts = {f"pkg{n // 100}/module_{n}.py": f"v = {n}\n" for n in range(3000)}
     scan = make_scan(home, tmp_path, texts)
-    assert len(files(scan.home, scan.name)) == 1 + fim_samples.MOST_FILES
-    assert files(scan.home, scan.name, "MODULE_2999")[1:] == [
-        ("pkg29/module_2999.py", "pkg29/module_2999.py")
-    ]
-    assert [path for path, _ in files(scan.home, scan.name, "pkg12 7.py")][1:4] == [
+    assert len(find(scan.home, scan.name, "")) == fim_samples.MOST_FILES
+    assert find(scan.home, scan.name, "MODULE_2999") == ["pkg29/module_2999.py"]
+    assert find(scan.home, scan.name, "pkg12 7.py")[:3] == [
         "pkg12/module_1207.py",
         "pkg12/module_1217.py",
         "pkg12/module_1227.py",
     ]
+
+
+def test_without_a_scan_there_are_no_files(home: Path) -> None:
+    assert find(Home(home), "", "") == []
+    assert find(Home(home), "never-made", "a") == []
 
 
 def test_a_part_of_a_name_shows_the_first_file_that_has_it(scan: Run) -> None:
