@@ -123,7 +123,7 @@ def benchmark(
         "main": main,
         "scores": {name: column.to_dict(request.seed) for name, column in columns.items()},
         "by_language": _by_language(answered),
-        "not_covered": not_covered(answered, request, of),
+        "not_covered": not_covered(answered, request, of, about["model"]),
         "references": references(of.name),
     }
     if tuned is not None:
@@ -180,7 +180,10 @@ def _verdict(column: _Column, found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def not_covered(
-    answered: Sequence[Answered], request: BenchmarkRequest, of: BenchmarkSet
+    answered: Sequence[Answered],
+    request: BenchmarkRequest,
+    of: BenchmarkSet,
+    model: Mapping[str, Any],
 ) -> list[str]:
     """Return, in sentences, what this result does not say."""
     found = []
@@ -195,6 +198,11 @@ def not_covered(
             f"{others} tasks in other languages than Python were not run: they need a service of "
             "their own (ExecEval). pass@k is of the Python tasks alone, run by CPython with the "
             "standard library; the published figures are by PyPy."
+        )
+    if cut := model.get("prompts_at_that_limit"):
+        found.append(
+            f"{cut:,} prompts were longer than the {model['most_prompt_tokens']:,} tokens that are "
+            "read here, and lost what is farthest from the hole."
         )
     if len(answered) < of.tasks:
         found.append(f"{len(answered):,} of the set's {of.tasks:,} tasks were taken.")

@@ -96,16 +96,15 @@ def write_result(job: Run, found: dict[str, Any]) -> None:
 
 def results(home: Home, run: Run | None) -> list[Path]:
     """Return the results of a run, or of bases alone, the newest first."""
-    return sorted(results_dir(home, run).glob("*.json"), reverse=True)
+    found = results_dir(home, run).glob("*.json")
+    return sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)
 
 
 def latest_job(home: Home, run: str) -> Run | None:
     """Return the newest benchmark of a run, begun or ended; of bases alone for ""."""
-    for folder in sorted(jobs_dir(home).glob("*/request.json"), reverse=True):
-        job = Run(folder.parent)
-        if read_request(job).run == run:
-            return job
-    return None
+    found = [Run(path.parent) for path in jobs_dir(home).glob("*/request.json")]
+    found.sort(key=lambda job: job.config_path.stat().st_mtime_ns, reverse=True)
+    return next((job for job in found if read_request(job).run == run), None)
 
 
 def benchmark(

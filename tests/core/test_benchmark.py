@@ -167,6 +167,15 @@ def test_only_other_languages_leave_nothing_to_say() -> None:
     assert "–" in page(found)
 
 
+def test_prompts_that_were_cut_are_counted() -> None:
+    model = {"prompts_at_that_limit": 3, "most_prompt_tokens": 512}
+    answered = [Answered(task(0), [sample()], [sample()])]
+    found = benchmark(answered, BenchmarkRequest(set=SINGLE.name), ABOUT | {"model": model})
+    assert any(
+        line.startswith("3 prompts were longer than the 512") for line in found["not_covered"]
+    )
+
+
 # --- what is asked
 
 
