@@ -123,7 +123,7 @@ def benchmark(
         "main": main,
         "scores": {name: column.to_dict(request.seed) for name, column in columns.items()},
         "by_language": _by_language(answered),
-        "not_covered": not_covered(answered, request, of, about["model"]),
+        "not_covered": not_covered(answered, request, of, about),
         "references": references(of.name),
     }
     if tuned is not None:
@@ -183,7 +183,7 @@ def not_covered(
     answered: Sequence[Answered],
     request: BenchmarkRequest,
     of: BenchmarkSet,
-    model: Mapping[str, Any],
+    about: Mapping[str, Any],
 ) -> list[str]:
     """Return, in sentences, what this result does not say."""
     found = []
@@ -198,6 +198,12 @@ def not_covered(
             f"{others} tasks in other languages than Python were not run: they need a service of "
             "their own (ExecEval). pass@k is of the Python tasks alone, run by CPython with the "
             "standard library; the published figures are by PyPy."
+        )
+    truths, model = about["truths"], about["model"]
+    if truths["passed"] < truths["run"]:
+        found.append(
+            f"Of {truths['run']} true answers that were run, {truths['passed']} pass on this "
+            "machine, within these limits: no pass@k can be higher than about that share."
         )
     if cut := model.get("prompts_at_that_limit"):
         found.append(

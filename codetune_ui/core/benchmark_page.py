@@ -120,6 +120,9 @@ def _settings(found: Mapping[str, Any]) -> str:
     made = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(found["created"]))
     rows = [_row(["Set", found["source"]]), _row(["Cut of an answer", found["rule"]])]
     rows.append(_row(["Made", made]))
+    if found["truths"]["run"]:
+        words = "{passed} of {run} passed".format(**found["truths"])
+        rows.append(_row(["True answers, run to see whether they pass", words]))
     for name in ("settings", "model", "file", "versions"):
         rows += [_row([key.replace("_", " "), value]) for key, value in found[name].items()]
     return _table(["Setting", "Value"], rows)

@@ -12,7 +12,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from importlib.metadata import version
 from typing import Any
@@ -37,6 +37,7 @@ Progress = Callable[[int, int, str], None]  # done, of how many, what was done
 Place = tuple[int, int, int]  # task, side, sample
 
 LOOK_S = 0.2
+TRUTHS = 50  # true answers that are run to see whether they pass here
 
 
 def measure(job: Run, reporter: Reporter, stop: StopWish) -> None:
@@ -68,9 +69,10 @@ def measure(job: Run, reporter: Reporter, stop: StopWish) -> None:
     filling = Filling(completer, request, of, run.name if run else "")
     answered = filling.fill(tasks.found, tell)
     # --- programs
+    truths = {"run": 0, "passed": 0}
     if request.run_programs:
         reporter.phase("Running the programs, each held back")
-        run_programs(answered, completer.threads, reporter, stop)
+        truths = run_programs(answered, completer.threads, reporter, stop)
     about = {
         "id": job.name,
         "run": run.name if run else "",
@@ -79,6 +81,7 @@ def measure(job: Run, reporter: Reporter, stop: StopWish) -> None:
         "model": filling.facts(),
         "file": {"source": source, "sha256": tasks.sha256, "tasks_in_file": tasks.total},
         "protections": held,
+        "truths": truths,
         "versions": versions(),
         "seconds": round(time.monotonic() - began, 1),
     }
@@ -198,54 +201,64 @@ def _order(format: FimFormat | None) -> str:
 
 def run_programs(
     answered: Sequence[Answered], at_once: int, reporter: Reporter, stop: StopWish
-) -> None:
+) -> dict[str, int]:
     """Run what can be run, and note in each sample whether it passed.
 
-    The same program is run once, whoever wrote it.
+    The same program is run once, whoever wrote it. Some true answers are run as well: what of them
+    does not pass is this machine's doing, or the sandbox's. Returns how many were "run", "passed".
     """
-    wanted: dict[tuple[str, int], list[Sample]] = {}
-    for number, one in enumerate(answered):
-        if one.task.language != "Python":
-            continue
-        for sample in (*one.base, *one.adapter):
-            wanted.setdefault((sample.text, number), []).append(sample)
+    wanted: dict[tuple[int, str], list[Sample]] = {}
+    python = [n for n, one in enumerate(answered) if one.task.language == "Python"]
+    for number in python:
+        for sample in (*answered[number].base, *answered[number].adapter):
+            wanted.setdefault((number, sample.text), []).append(sample)
+    truths = {
+        number: Sample(answered[number].task.truth, ended=True, tokens=0)
+        for number in python[:: max(1, len(python) // TRUTHS)][:TRUTHS]
+    }
     cancel = threading.Event()
-    reporter.state("running", step=0, total_steps=len(wanted))
+    total = len(wanted) + len(truths)
+    reporter.state("running", step=0, total_steps=total)
     with ThreadPoolExecutor(max_workers=at_once) as pool:
-        places = {
+        places: dict[Future[tuple[bool, str]], list[Sample]] = {
             pool.submit(verdict, text, answered[number].task, cancel): samples
-            for (text, number), samples in wanted.items()
+            for (number, text), samples in wanted.items()
         }
+        for number, truth in truths.items():
+            task = answered[number].task
+            places[pool.submit(verdict, truth.text, task, cancel, always=True)] = [truth]
         try:
             pending = set(places)
             while pending:
                 ended, pending = wait(pending, LOOK_S, FIRST_COMPLETED)
                 stop.check()
                 for future in ended:
-                    passed, why = future.result()
                     for sample in places[future]:
-                        sample.passed, sample.why = passed, why
-                done = len(places) - len(pending)
-                told = {"done": done, "total": len(places), "deed": "run", "things": "programs"}
-                reporter.event("evaluate", **told)
+                        sample.passed, sample.why = future.result()
+                done = total - len(pending)
+                reporter.event("evaluate", done=done, total=total, deed="run", things="programs")
                 reporter.step(done)
         except BaseException:  # a wish to stop, most of all
             cancel.set()
             pool.shutdown(wait=True, cancel_futures=True)
             raise
+    return {"run": len(truths), "passed": sum(bool(truth.passed) for truth in truths.values())}
 
 
-def verdict(text: str, task: Task, cancel: threading.Event) -> tuple[bool, str]:
+def verdict(
+    text: str, task: Task, cancel: threading.Event, *, always: bool = False
+) -> tuple[bool, str]:
     """Run an answer's program against its tests; return whether it passed, else how it ended.
 
-    With inputs as tests, an answer that is the truth passes unrun, as in SAFIM's own script.
+    With inputs as tests, an answer that is the truth passes unrun, as in SAFIM's own script, unless
+    it is to be run `always`.
     """
     source = program(text, task)
     if not task.checks:
         ran = sandbox.run(source, cancel=cancel)
         return ran.why == "ended", _words(ran)
-    if text == task.truth:
-        return True, "it is the truth"
+    if text == task.truth and not always:
+        return True, ""
     for given, right in task.checks:
         ran = sandbox.run(source, given=given, script=True, cancel=cancel)
         if ran.why != "ended":

@@ -25,6 +25,7 @@ ABOUT: dict[str, Any] = {
     "file": {"sha256": "0" * 64},
     "versions": {"python": "3"},
     "protections": [],
+    "truths": {"run": 0, "passed": 0},
 }
 SINGLE = SETS["humaneval-single-line"]
 
@@ -75,7 +76,7 @@ def test_each_k_needs_as_many_samples() -> None:
 
 def test_with_a_problem_each_the_interval_is_the_verdict_s() -> None:
     values = np.array([0.0, 1.0, 1.0, 0.0, 1.0, 1.0, 1.0])
-    assert clustered(values, list("abcdefg"), 3) == interval(values, seed=3)
+    assert clustered(values, list("abcdefg"), 3) == pytest.approx(interval(values, seed=3))
 
 
 def test_holes_of_one_problem_do_not_count_as_many() -> None:
@@ -174,6 +175,14 @@ def test_prompts_that_were_cut_are_counted() -> None:
     assert any(
         line.startswith("3 prompts were longer than the 512") for line in found["not_covered"]
     )
+
+
+def test_true_answers_that_fail_here_are_said() -> None:
+    answered = [Answered(task(0), [sample(passed=True)])]
+    request = BenchmarkRequest(set=SINGLE.name, run_programs=True)
+    found = benchmark(answered, request, ABOUT | {"truths": {"run": 50, "passed": 49}})
+    assert found["not_covered"][0].startswith("Of 50 true answers that were run, 49 pass")
+    assert "49 of 50 passed" in page(found)
 
 
 # --- what is asked

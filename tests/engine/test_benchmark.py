@@ -122,6 +122,7 @@ def test_programs_are_run_when_that_is_asked(run: Run) -> None:
     found = result(work(run, [infilling(n) for n in range(2)], SINGLE, run_programs=True))
     assert found["main"] == "pass@1"
     assert found["scores"]["pass@1"]["base"][0] == 0.0
+    assert found["truths"] == {"run": 2, "passed": 2}
     assert [row["what"] for row in found["protections"]][:2] == ["Time, memory and disk", "Network"]
     for item in found["items"]:
         assert item["base"]["samples"][0]["passed"] is False
@@ -171,9 +172,9 @@ def test_the_same_program_is_run_once_and_other_languages_never(
 ) -> None:
     asked: list[str] = []
 
-    def note(text: str, one: Task, cancel: threading.Event) -> tuple[bool, str]:
+    def note(text: str, *rest: Any, **options: Any) -> tuple[bool, str]:
         asked.append(text)
-        return verdict(text, one, cancel)
+        return verdict(text, *rest, **options)
 
     monkeypatch.setattr("codetune_ui.engine.benchmark.verdict", note)
     python = task("safim-block", block(), tmp_path)
@@ -184,9 +185,10 @@ def test_the_same_program_is_run_once_and_other_languages_never(
     ]
     reporter = Reporter(run, "benchmark")
     reporter.open()
-    run_programs(answered, 2, reporter, StopWish(run))
+    truths = run_programs(answered, 2, reporter, StopWish(run))
     reporter.close()
-    assert asked == ["total += 1"]
+    assert sorted(asked) == ["total += 1", "total += int(word)"]  # the second is the truth
+    assert truths == {"run": 1, "passed": 1}
     assert [s.passed for s in (*answered[0].base, *answered[0].adapter)] == [False, False]
     assert [s.passed for s in (*answered[1].base, *answered[1].adapter)] == [None, None]
 
