@@ -273,7 +273,7 @@ def summary(found: Mapping[str, Any]) -> list[str]:
     if found["references"]:
         lines += ["", "Published, by other harnesses:"]
         lines += [
-            f"{one['model']:<32}{one['value']:>9.1f}  {one['note']}" for one in found["references"]
+            f"{one['model']:<32}{one['value']:>9g}  {one['note']}" for one in found["references"]
         ]
     return lines
 

@@ -58,8 +58,9 @@ def scores_table(found: Mapping[str, Any]) -> str:
         if both:
             cells += [_within(column["adapter"]), _within(column["difference"], "+")]
         cells.append(f"{column['tasks']:,}")
-        tone = _tone(column.get("difference"))
-        rows.append(_row(cells, tone if name != "ended" else ""))
+        word = str(found.get("verdict", ""))
+        told = name == found["main"] and word in ("better", "worse")
+        rows.append(_row(cells, word if told else ""))
     head = ["Score", "Base", *(("Adapter", "Difference") if both else ()), "Tasks"]
     return _table(head, rows)
 
@@ -68,7 +69,7 @@ def references_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return the published figures, each with what differs and where it is from."""
     if not rows:
         return ""
-    body = [_row([r["model"], f"{r['value']:.1f}", r["note"], r["source"]]) for r in rows]
+    body = [_row([r["model"], f"{r['value']:g}", r["note"], r["source"]]) for r in rows]
     words = (
         "<p class='dim'>Published by others, with other harnesses: a few points mean nothing.</p>"
     )
@@ -87,12 +88,6 @@ def _protections(rows: Sequence[Mapping[str, str]]) -> str:
     if not rows:
         return ""
     return f"<h2>What held the programs back</h2>{protections_table(rows)}"
-
-
-def _tone(change: Sequence[float] | None) -> str:
-    if change is None or change[1] <= 0 <= change[2]:
-        return ""
-    return "better" if change[0] > 0 else "worse"
 
 
 def _within(found: Sequence[float] | None, sign: str = "") -> str:

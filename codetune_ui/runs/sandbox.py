@@ -39,6 +39,7 @@ LOOK_S = 0.05
 LAYERS = ("namespace", "landlock", "filter")  # of Linux; the limits and the hook are everywhere
 MIB = 1 << 20
 TOO_MUCH = 1 << 62
+DEEPEST = 100  # folders in one another
 
 Why = Literal[
     "ended",
@@ -204,15 +205,18 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _size(folder: Path) -> int:
-    """Return the bytes below a folder, however deep; a folder too deep to be named is too much."""
-    total, waiting = 0, [str(folder)]
+    """Return the bytes below a folder; folders too deep in one another are too much."""
+    total, waiting = 0, [(str(folder), 0)]
     while waiting:
+        place, depth = waiting.pop()
+        if depth > DEEPEST:
+            return TOO_MUCH
         try:
-            with os.scandir(waiting.pop()) as entries:
+            with os.scandir(place) as entries:
                 for entry in entries:
                     total += entry.stat(follow_symlinks=False).st_size
                     if entry.is_dir(follow_symlinks=False):
-                        waiting.append(entry.path)
+                        waiting.append((entry.path, depth + 1))
         except FileNotFoundError:
             continue
         except OSError:
