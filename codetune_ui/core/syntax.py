@@ -103,6 +103,36 @@ def parses(text: str, grammar: str) -> bool | None:
     return None if tree is None else not tree.root_node.has_error
 
 
+def node_trace(text: str, grammar: str) -> list[str] | None:
+    """Return the kinds of a file's nodes as a walk enters and leaves them; None with an error.
+
+    A lone ";" that the parser marks as an error is none.
+
+    >>> node_trace("x", "python")
+    ['+module', '+identifier', '-identifier', '-module']
+    """
+    tree = _parse(text, grammar) if grammar else None
+    if tree is None:
+        return None
+    found: list[str] = []
+    cursor = tree.walk()
+    leaving = False
+    while True:
+        node = cursor.node
+        assert node is not None
+        if node.type == "ERROR" and node.text != b";":
+            return None
+        found.append(f"{'-' if leaving else '+'}{node.type}")
+        if not leaving and cursor.goto_first_child():
+            continue
+        if not leaving:
+            leaving = True
+        elif cursor.goto_next_sibling():
+            leaving = False
+        elif not cursor.goto_parent():
+            return found
+
+
 @lru_cache(maxsize=4)  # the windows of a file come one after another
 def _parse(text: str, grammar: str) -> Tree | None:
     language = _load(grammar)

@@ -15,7 +15,11 @@ from codetune_ui.runs.store import Run
 
 POLL_S = 0.2
 STOP = "Stopping after this step, and saving."
-WORDS = {"scan": "Cancelling the scan.", "evaluate": "Cancelling the evaluation."}
+WORDS = {
+    "scan": "Cancelling the scan.",
+    "evaluate": "Cancelling the evaluation.",
+    "benchmark": "Cancelling the benchmark.",
+}
 COUNTED = ("scan", "evaluate")  # kinds of events that follow each other fast
 REFUSED = 2  # a worker's exit status when it said why in one sentence
 
@@ -99,7 +103,8 @@ def describe(event: Event) -> str:
                 f"tokens · {event.get('family')} · {event.get('quant')} on {event.get('device')}"
             )
         case "evaluate":
-            return f"{event['done']:,} of {event['total']:,} holes {event['deed']}"
+            things = event.get("things", "holes")
+            return f"{event['done']:,} of {event['total']:,} {things} {event['deed']}"
         case "train":
             speed = event.get("tokens_per_s") or 0
             return f"step {event['step']:,} · loss {_figure(event, 'loss')} · {speed:,.0f} tokens/s"
