@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from codetune_ui.commands import completions, jobs, proof
+from codetune_ui.commands.export import export
 from codetune_ui.commands.options import HomeDir
 from codetune_ui.commands.shared import home_of, say
 from codetune_ui.core.errors import CodeTuneError, ConfigError, MachineError
@@ -23,6 +24,7 @@ COMMANDS = (
     *(jobs.scan, jobs.preview, jobs.train, jobs.resume, jobs.stop, jobs.runs, jobs.doctor),
     *(completions.infill, completions.serve),
     proof.evaluate,
+    export,
 )
 
 

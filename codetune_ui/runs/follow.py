@@ -15,8 +15,12 @@ from codetune_ui.runs.store import Run
 
 POLL_S = 0.2
 STOP = "Stopping after this step, and saving."
-WORDS = {"scan": "Cancelling the scan.", "evaluate": "Cancelling the evaluation."}
-COUNTED = ("scan", "evaluate")  # kinds of events that follow each other fast
+WORDS = {
+    "scan": "Cancelling the scan.",
+    "evaluate": "Cancelling the evaluation.",
+    "export": "Cancelling the export.",
+}
+COUNTED = ("scan", "evaluate", "export")  # kinds of events that follow each other fast
 REFUSED = 2  # a worker's exit status when it said why in one sentence
 
 
@@ -100,6 +104,8 @@ def describe(event: Event) -> str:
             )
         case "evaluate":
             return f"{event['done']:,} of {event['total']:,} holes {event['deed']}"
+        case "export":
+            return f"{event['done']:,} of {event['total']:,} {event['deed']}"
         case "train":
             speed = event.get("tokens_per_s") or 0
             return f"step {event['step']:,} · loss {_figure(event, 'loss')} · {speed:,.0f} tokens/s"
