@@ -26,7 +26,6 @@ from codetune_ui.engine import export_check as checks
 from codetune_ui.engine import export_gguf as gguf_file
 from codetune_ui.engine.export_merge import (
     DTYPES,
-    Make,
     Merge,
     Variant,
     apply,
@@ -259,9 +258,9 @@ def _computing(model: Any, *, exact: bool = False) -> Any:
 
 def _look_at_adapter(work: Work, merge: Merge, probe: checks.Probe) -> checks.Look:
     """Ask the base that was merged into, with the adapter beside its weights."""
-    make: Make = "base"
     model = open_whole(work.folder)
-    model = _computing(apply(merge, model, make, stored_dtype(model)))
+    dtype = stored_dtype(model) if find_hardware().device == "cuda" else torch.float32
+    model = _computing(apply(merge, model, "base", dtype))
     return checks.look(model, probe, work.run.adapter_dir)
 
 
@@ -272,5 +271,8 @@ def _judged(check: Found, *, strict: bool = False, rough: bool = False) -> Found
     """
     said = checks.sentence(check)
     if (check["answers"] == "different" and not rough) or (strict and check["answers"] == "alike"):
-        raise ModelError(f"The export does not answer as the adapter does. {said}", "Report this.")
+        raise ModelError(
+            f"The export does not answer as the adapter does. {said}",
+            "Choose a finer number format with --quant.",
+        )
     return {**check, "sentence": said}
