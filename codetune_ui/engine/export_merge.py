@@ -176,7 +176,16 @@ def apply(merge: Merge, model: Any, make: Make, dtype: torch.dtype) -> Any:
         if name in merge.deltas or name in merge.four_bit:
             changed = compute(name, parameter.detach())
             parameter.copy_(changed.to(dtype))
-    return model.to(dtype)
+    model.to(dtype)
+    if dtype == torch.float16:
+        _check_finite(model)
+    return model
+
+
+def _check_finite(model: Any) -> None:
+    for name, parameter in model.named_parameters():
+        if not bool(torch.isfinite(parameter).all()):
+            raise ModelError(f"The weight {name} is too large for f16.", "Choose --quant bf16.")
 
 
 def stored_dtype(model: Any) -> torch.dtype:
