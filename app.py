@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from codetune_ui.commands import benchmark, completions, jobs, proof
+from codetune_ui.commands.export import export
 from codetune_ui.commands.options import HomeDir
 from codetune_ui.commands.shared import home_of, say
 from codetune_ui.core.errors import CodeTuneError, ConfigError, MachineError
@@ -22,7 +23,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 COMMANDS = (
     *(jobs.scan, jobs.preview, jobs.train, jobs.resume, jobs.stop, jobs.runs, jobs.doctor),
     *(completions.infill, completions.serve),
-    *(proof.evaluate, benchmark.benchmark),
+    *(proof.evaluate, benchmark.benchmark, export),
 )
 
 

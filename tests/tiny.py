@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -56,45 +57,43 @@ def build_tokenizer(folder: Path, *, special_tokens: list[str] | None = None) ->
 
 
 def build_model(folder: Path, *, kind: str = "llama") -> Path:
-    """Write a model of two layers (llama or gpt_bigcode) with its tokenizer and FIM declaration."""
+    """Write a model of two layers with its tokenizer and FIM declaration.
+
+    kind: llama, gpt_bigcode, qwen2 or starcoder2; the last two share keys between heads.
+    """
     import torch
-    from transformers import GPTBigCodeConfig, GPTBigCodeForCausalLM, LlamaConfig, LlamaForCausalLM
+    from transformers import AutoModelForCausalLM
 
     build_tokenizer(folder)
     torch.manual_seed(0)
-    if kind == "llama":
-        model = LlamaForCausalLM(
-            LlamaConfig(
-                vocab_size=512,
-                hidden_size=64,
-                intermediate_size=128,
-                num_hidden_layers=2,
-                num_attention_heads=2,
-                num_key_value_heads=2,
-                max_position_embeddings=512,
-                tie_word_embeddings=True,
-                bos_token_id=0,
-                eos_token_id=0,
-                pad_token_id=4,
-            )
-        )
-    else:
-        model = GPTBigCodeForCausalLM(
-            GPTBigCodeConfig(
-                vocab_size=512,
-                n_positions=512,
-                n_embd=64,
-                n_layer=2,
-                n_head=2,
-                n_inner=128,
-                bos_token_id=0,
-                eos_token_id=0,
-                pad_token_id=4,
-            )
-        )
+    model = AutoModelForCausalLM.from_config(_tiny_config(kind))
     model.to(torch.bfloat16).save_pretrained(folder)
     (folder / "fim.json").write_text(json.dumps({"family": "starcoder"}), encoding="utf-8")
     return folder
+
+
+def _tiny_config(kind: str) -> Any:
+    from transformers import AutoConfig
+
+    sizes: dict[str, Any] = {
+        "vocab_size": 512,
+        "bos_token_id": 0,
+        "eos_token_id": 0,
+        "pad_token_id": 4,
+    }
+    if kind == "gpt_bigcode":
+        sizes |= {"n_positions": 512, "n_embd": 64, "n_layer": 2, "n_head": 2, "n_inner": 128}
+        return AutoConfig.for_model(kind, **sizes)
+    sizes |= {
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2 if kind == "llama" else 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 512,
+        "tie_word_embeddings": kind != "qwen2",
+    }
+    return AutoConfig.for_model(kind, **sizes)
 
 
 def write_code(folder: Path, files: int = 24) -> Path:

@@ -40,6 +40,7 @@ def main(arguments: list[str]) -> int:
         "resume": train_job,
         "evaluate": evaluate_job,
         "benchmark": benchmark_job,
+        "export": export_job,
     }
     if len(arguments) != 2 or arguments[0] not in jobs:
         sys.stderr.write(f"usage: python -m codetune_ui.engine.worker {'|'.join(jobs)} RUN_DIR\n")
@@ -156,6 +157,22 @@ def benchmark_job(job: Run, reporter: Reporter, stop: StopWish) -> None:
         from codetune_ui.engine.benchmark import measure
 
         measure(job, reporter, stop)
+
+
+def export_job(job: Run, reporter: Reporter, stop: StopWish) -> None:
+    """Write a run's adapter as files for other programs; the job's folder is the export's own."""
+    from codetune_ui.engine.export import export
+    from codetune_ui.engine.hub import resolve_model
+    from codetune_ui.runs.exports import find_run
+    from codetune_ui.runs.lease import acquire
+
+    run = find_run(job)
+    _set_environment()
+    reporter.phase("Looking for the base model")
+    folder = resolve_model(run.config())
+    _free_accelerator(job, reporter)
+    with acquire(job.home, run.name, "exporting"):
+        export(job, folder, reporter, stop)
 
 
 def _free_accelerator(run: Run, reporter: Reporter) -> None:

@@ -19,8 +19,9 @@ WORDS = {
     "scan": "Cancelling the scan.",
     "evaluate": "Cancelling the evaluation.",
     "benchmark": "Cancelling the benchmark.",
+    "export": "Cancelling the export.",
 }
-COUNTED = ("scan", "evaluate")  # kinds of events that follow each other fast
+COUNTED = ("scan", "evaluate", "export")  # kinds of events that follow each other fast
 REFUSED = 2  # a worker's exit status when it said why in one sentence
 
 
@@ -105,6 +106,8 @@ def describe(event: Event) -> str:
         case "evaluate":
             things = event.get("things", "holes")
             return f"{event['done']:,} of {event['total']:,} {things} {event['deed']}"
+        case "export":
+            return f"{event['done']:,} of {event['total']:,} {event['deed']}"
         case "train":
             speed = event.get("tokens_per_s") or 0
             return f"step {event['step']:,} · loss {_figure(event, 'loss')} · {speed:,.0f} tokens/s"

@@ -1,0 +1,156 @@
+"""Exports of a run: started in a folder of their own, each kept as one small file in the run's.
+
+HOME/exports/ID/             the job: laid out as a run's folder, with request.json
+HOME/runs/RUN/exports/       ID.json, what came of it and where it lies
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from codetune_ui.core.errors import RunError
+from codetune_ui.core.export import HUB, MANIFEST, Request, check_plain_lora, question
+from codetune_ui.runs.files import read_json, replace_json
+from codetune_ui.runs.follow import work
+from codetune_ui.runs.store import Home, Run
+from codetune_ui.runs.terminal import LiveLine
+
+WEIGHTS, SETTINGS = "adapter_model.safetensors", "adapter_config.json"
+
+
+def create(home: Home, request: Request) -> Run:
+    """Make an export's folder, after all that can be refused without a model in memory.
+
+    Raises `RunError` for a run without an adapter, a place that is taken, and, until the request
+    is accepted, for an adapter that is worse than its base or was never evaluated.
+    """
+    if not request.run:
+        raise RunError("No run is named.", "Write: export --run RUN --format FORMAT --to DIR.")
+    run = home.run(request.run)
+    settings = adapter_settings(run)
+    if request.format != "adapter":
+        check_plain_lora(settings)
+    place = request.to
+    if not request.repository:
+        wanted = Path(place) if place else default_place(run, request)
+        place = str(_free_place(wanted, overwrite=request.overwrite))
+    if not request.accepted and (asked := gate(run)):
+        raise RunError(asked, "Evaluate it: evaluate RUN; or export it all the same with --yes.")
+    job = home.create_job(home.path / "exports", run.config())
+    replace_json(job.path / "request.json", {**request.to_dict(), "to": place})
+    return job
+
+
+def default_place(run: Run, request: Request) -> Path:
+    """Return where an export goes when nobody said: into the run's own folder."""
+    parts = [request.format, request.number_format]
+    return run.path / "exports" / "-".join(part for part in parts if part)
+
+
+def adapter_settings(run: Run) -> dict[str, Any]:
+    """Return a run's `adapter_config.json`; `RunError` when it has no adapter."""
+    settings = read_json(run.adapter_dir / SETTINGS)
+    if settings is None or not (run.adapter_dir / WEIGHTS).is_file():
+        message = f"'{run.name}' has no adapter yet."
+        raise RunError(message, "Train it to its end, or stop and save it.")
+    return settings
+
+
+def _free_place(folder: Path, *, overwrite: bool) -> Path:
+    """Return the whole path of a folder that may be written; `RunError` when it is taken."""
+    place = folder.expanduser().absolute()
+    if place.is_dir() and not any(place.iterdir()):
+        return place
+    if place.exists() or place.is_symlink():
+        if not is_export(place):
+            message = f"{place} exists and is no export of this app."
+            raise RunError(message, "Choose another folder with --to.")
+        if not overwrite:
+            raise RunError(f"{place} holds an export already.", "Add --overwrite to replace it.")
+    if not os.access(_first_there(place.parent), os.W_OK):
+        raise RunError(f"{place} cannot be written.", "Choose another folder with --to.")
+    return place
+
+
+def _first_there(folder: Path) -> Path:
+    """Return the nearest folder above that exists."""
+    return folder if folder.exists() else _first_there(folder.parent)
+
+
+def is_export(folder: Path) -> bool:
+    """Say whether a folder is an export of ours: its manifest is there, and it is no link."""
+    return not folder.is_symlink() and read_json(folder / MANIFEST) is not None
+
+
+# --- is it good enough?
+
+
+def latest_evaluation(run: Run) -> dict[str, Any] | None:
+    """Return the newest evaluation of a run; None when there is none."""
+    found = [read_json(path) for path in (run.path / "evaluation").glob("*.json")]
+    dated = [(float(one.get("created", 0)), one) for one in found if one and "verdict" in one]
+    return max(dated, key=lambda pair: pair[0])[1] if dated else None
+
+
+def gate(run: Run) -> str:
+    """Return what a person is to be asked before this run's export; empty for nothing."""
+    latest = latest_evaluation(run)
+    trained = (run.adapter_dir / WEIGHTS).stat().st_mtime
+    outdated = latest is not None and float(latest.get("created", 0)) < trained - 1
+    return question(run.name, latest, outdated=outdated)
+
+
+# --- one export
+
+
+def read_request(job: Run) -> Request:
+    """Return what was asked of an export; `RunError` when it cannot be read."""
+    values = read_json(job.path / "request.json")
+    if values is None:
+        raise RunError("What was to be exported cannot be read.", "Start the export again.")
+    return Request.from_dict(values)
+
+
+def find_run(job: Run) -> Run:
+    """Return the run that an export is of."""
+    return job.home.run(read_request(job).run)
+
+
+def record_path(job: Run) -> Path:
+    """Return where it is kept what an export came to."""
+    return find_run(job).path / "exports" / f"{job.name}.json"
+
+
+def write_record(job: Run, manifest: dict[str, Any]) -> None:
+    """Keep what an export came to, and where it lies."""
+    path = record_path(job)
+    path.parent.mkdir(exist_ok=True)
+    about = {"id": job.name, "to": read_request(job).to, "created": round(time.time())}
+    replace_json(path, about | manifest)
+
+
+def exports(run: Run) -> list[dict[str, Any]]:
+    """Return what is known of a run's exports, the newest first; each says if it is still there."""
+    found = [read_json(path) for path in (run.path / "exports").glob("*.json")]
+    known = sorted((one for one in found if one), key=lambda one: str(one["id"]), reverse=True)
+    return [{**one, "there": _is_there(str(one["to"]))} for one in known]
+
+
+def _is_there(place: str) -> bool:
+    return place.startswith(HUB) or is_export(Path(place))
+
+
+def export(home: Home, request: Request, line: LiveLine) -> tuple[Run, dict[str, Any] | None]:
+    """Export a run and follow it to its end; None where nothing came of it.
+
+    Raises `RunError` with the worker's own words when it refused.
+    """
+    job = create(home, request)
+    try:
+        work(job, "export", line.say, line.count)
+    finally:
+        line.end()
+    return job, read_json(record_path(job))
