@@ -15,6 +15,7 @@ from typing import Any
 from rapidfuzz.distance import Levenshtein
 
 from codetune_ui.core.scores import LOWER_IS_BETTER, METRICS
+from codetune_ui.core.verdict import FILES
 
 LABELS = {
     "exact_match": "Exact match",
@@ -39,6 +40,7 @@ h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem}.dim{color:var(--dim)}
 .better{color:var(--good)}.worse{color:var(--bad)}
 table{border-collapse:collapse;width:100%}
 th,td{border-bottom:1px solid var(--line);padding:.3rem .5rem;text-align:left;vertical-align:top}
+table:not(#holes) th:not(:first-child){text-align:right}
 td.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
 th button{all:unset;cursor:pointer;font-weight:600}th button:focus-visible{outline:2px solid}
 pre{margin:0;white-space:pre-wrap;word-break:break-word;font:12px/1.4 ui-monospace,monospace}
@@ -202,11 +204,14 @@ def _price(price: Mapping[str, Any] | None) -> str:
 def _price_row(name: str, part: Mapping[str, Any]) -> str:
     nats = part["nats_per_char"]
     mean, low, high = nats["difference"]
-    tone = _tone("middle_nll_per_char", nats["difference"])
+    change, tone = f"{mean:+.3f}", ""
+    if part["files"] >= FILES:  # of fewer an interval would promise too much
+        change += f" ({low:+.3f} to {high:+.3f})"
+        tone = _tone("middle_nll_per_char", nats["difference"])
     return (
         f'<tr><td>{escape(name)}</td><td class="n">{part["holes"]}</td>'
         f'<td class="n">{_figure(nats["base"])}</td><td class="n">{_figure(nats["adapter"])}</td>'
-        f'<td class="n {tone}">{mean:+.3f} ({low:+.3f} to {high:+.3f})</td></tr>'
+        f'<td class="n {tone}">{change}</td></tr>'
     )
 
 
@@ -240,21 +245,29 @@ def _hole(item: Mapping[str, Any]) -> str:
 def marked(truth: str, answer: str) -> str:
     """Return an answer, escaped, with what the truth has not marked, and what it lacks struck.
 
-    Words are compared whole: half a word in common says nothing.
+    Words are compared whole, and a blank or a bracket in common between two changes is part of
+    them: half a word and a comma in common say nothing.
 
     >>> marked("a = b", "a = <b>")
     'a = <mark>&lt;</mark>b<mark>&gt;</mark>'
-    >>> marked("total(left)", "total(right)")
-    'total(<del>left</del><mark>right</mark>)'
+    >>> marked("total(left, 1)", "total(right, 2)")
+    'total(<del>left, 1</del><mark>right, 2</mark>)'
     """
     wanted, given = WORDS.findall(truth), WORDS.findall(answer)
-    parts = []
-    for step in Levenshtein.opcodes(wanted, given):
-        lacks = "".join(wanted[step.src_start : step.src_end])
-        has = "".join(given[step.dest_start : step.dest_end])
-        if step.tag == "equal":
-            parts.append(escape(has))
-            continue
-        parts.append(f"<del>{escape(lacks)}</del>" if lacks else "")
-        parts.append(f"<mark>{escape(has)}</mark>" if has else "")
-    return "".join(parts)
+    steps = Levenshtein.opcodes(wanted, given)
+    parts, lacks, has = [], "", ""
+    for number, step in enumerate(steps, 1):
+        gone = "".join(wanted[step.src_start : step.src_end])
+        come = "".join(given[step.dest_start : step.dest_end])
+        told = number in (1, len(steps)) or any(char.isalnum() for char in come)
+        if step.tag == "equal" and told:
+            parts += [_change(lacks, has), escape(come)]
+            lacks = has = ""
+        else:
+            lacks, has = lacks + gone, has + come
+    return "".join([*parts, _change(lacks, has)])
+
+
+def _change(lacks: str, has: str) -> str:
+    struck = f"<del>{escape(lacks)}</del>" if lacks else ""
+    return struck + (f"<mark>{escape(has)}</mark>" if has else "")
