@@ -57,6 +57,8 @@ def test_a_run_goes_from_start_to_a_finished_adapter(tiny_model: Path, code_fold
     assert result is not None
     assert sorted(result) == [
         "adapter",
+        "adapter_step",
+        "adapter_why",
         "estimated_memory_gib",
         "loss_first",
         "loss_last",
