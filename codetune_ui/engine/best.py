@@ -90,7 +90,7 @@ class Best:
         """Put the adapter in its place: the best one's, or that of the last step."""
         kept = self._kept
         at = {score.step: score.nll for score in self.scores}
-        if kept is not None and not (last in at and at[last] <= kept[1]):
+        if kept is not None and not (last in at and at[last] < kept[1]):
             step, nll = checkpoint.step_of(kept[0]), kept[1]
             folder = checkpoint.publish_kept(kept[0], self._run)
             # A step that an attempt reached which was then lost: measured all the same.

@@ -213,6 +213,8 @@ class RowTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
             self.place.reporter.log(words, "warning")
         finally:
             self.model.train()
+            if self.place.hardware.device == "cuda":
+                torch.cuda.empty_cache()  # what the holes took is the training's again
 
     def _read_holes(self, card: Scorecard) -> Reading:
         return card.read(lambda row: look_by_model(self.model, row, card.vocabulary))

@@ -223,9 +223,10 @@ def _train(
     # --- adapter
     reporter.phase("Saving the adapter")
     kept = best.publish(tuned, reporter.status.step)
-    if best.scores:
-        reporter.log(kept.why)
     early = "" if stop() else best.early(reporter.status.step)
+    for sentence in (early, kept.why if best.scores else ""):
+        if sentence:
+            reporter.log(sentence)
     replace_json(run.result_path, _result(place, meter, kept, time.monotonic() - began))
     if early or not _cut_short(reporter):
         best.forget()
