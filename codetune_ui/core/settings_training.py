@@ -155,7 +155,8 @@ class TrainingSettings:
     early_stop: int = setting(
         0,
         "Early stop",
-        "Evaluations in a row without a gain on held-out code after which it ends; 0 for never.",
+        "Evaluations in a row without a gain on held-out code after which it ends; 0 for never "
+        "(Recommended takes 5).",
         group="training",
         low=0,
         high=1000,
