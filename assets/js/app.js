@@ -8,8 +8,10 @@
 
   // ---------- live data ----------
   // m: [step, loss, lr, grad norm, tokens/s, GiB, epoch, time]   e: [step, held-out loss]
+  // s: [step, nats per character of held-out middles, share exact, holes]
   // c: steps of checkpoints   r: steps of resumes   log: [time, kind, text]
-  const store = { run: "", seq: 0, m: [], e: [], c: [], r: [], log: [], view: null, card: null };
+  const store = { run: "", seq: 0, m: [], e: [], s: [], c: [], r: [], log: [] };
+  Object.assign(store, { view: null, card: null });
   const subscribers = new Map(); // by element: a component mounted again replaces its old self
   const pages = document.documentElement;
 
@@ -44,21 +46,23 @@
   const shownRun = () => (wanted() === "@new" ? "" : store.run);
 
   function forget() {
-    Object.assign(store, { run: "", seq: 0, m: [], e: [], c: [], r: [], log: [], view: null });
+    Object.assign(store, { run: "", seq: 0, m: [], e: [], s: [], c: [], r: [], log: [] });
+    store.view = null;
   }
 
   const from = (rows, step) => rows.filter((row) => (row[0] ?? row) < step);
   function take(delta) {
     if (delta.reset) forget();
     // A resumed run repeats the steps after its checkpoint: the older ones are cut away.
-    for (const key of ["m", "e"]) {
+    for (const key of ["m", "e", "s"]) {
       if (delta[key].length) store[key] = from(store[key], delta[key][0][0]);
     }
     for (const step of delta.r) {
       store.m = from(store.m, step + 1);
       store.e = from(store.e, step + 1);
+      store.s = from(store.s, step + 1);
     }
-    for (const key of ["m", "e", "c", "r", "log"]) store[key].push(...delta[key]);
+    for (const key of ["m", "e", "s", "c", "r", "log"]) store[key].push(...delta[key]);
     Object.assign(store, { run: delta.run, seq: delta.seq, view: delta.view, card: delta.card });
     Object.assign(store, { gpu: delta.gpu, holder: delta.holder, names: delta.names });
   }
@@ -93,7 +97,7 @@
       wait = Math.min(8000, 1000 * 2 ** Math.min(fails, 3));
       pages.classList.add("ct-offline");
       mark();
-      publish({ m: [], e: [], c: [], r: [], log: [] });
+      publish({ m: [], e: [], s: [], c: [], r: [], log: [] });
     }
     timer = setTimeout(poll, wait);
   }

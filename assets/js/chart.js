@@ -55,6 +55,44 @@
     };
   };
 
+  CT.lowerPlot = (layout, title) => {
+    // A second plot below the first, over the same steps; its axis is y3.
+    const ink = cssValue("--body-text-color-subdued");
+    layout.yaxis.domain = [0.4, 1];
+    layout.yaxis3 = { ...layout.yaxis, type: "linear", domain: [0, 0.29], nticks: 4 };
+    layout.yaxis3.uirevision = `${layout.uirevision} lower`;
+    layout.xaxis.anchor = "y3";
+    layout.hoversubplots = "axis";
+    layout.annotations = [
+      {
+        text: title,
+        ...{ xref: "paper", x: 0, xanchor: "left", yref: "paper", y: 0.3, yanchor: "bottom" },
+        ...{ showarrow: false, font: { size: 12, color: ink } },
+      },
+    ];
+    return layout;
+  };
+
+  // How many holes would be written exactly, and of how many.
+  CT.exactly = ([, , share, holes]) => [Math.round(share * holes), holes];
+
+  CT.scoreTrace = (name, rows, color, more) =>
+    CT.trace(name, rows, color, {
+      yaxis: "y3",
+      mode: "lines+markers",
+      customdata: rows.map((row) => CT.exactly(row).join(" of ")),
+      hovertemplate: "%{y:.3f} nats, %{customdata} exact",
+      marker: { color, size: CT.bestFirst(rows, 10, 6), line: { width: 0 } },
+      ...more,
+    });
+
+  CT.bestFirst = (rows, big, small) => {
+    // The sizes of markers: the lowest value's is big.
+    const values = rows.map((row) => row[1] ?? Infinity);
+    const best = values.indexOf(Math.min(...values));
+    return values.map((_, i) => (i === best && rows.length > 1 ? big : small));
+  };
+
   CT.plot = (element, traces, layout) => window.Plotly.react(element, traces, layout, CONFIG);
 
   CT.trace = (name, rows, color, more) => ({
@@ -99,8 +137,9 @@
         CT.trace("smoothed", store.m, tuned, { y: smooth, line: { color: tuned, width: 2.2 } }),
         CT.trace("held-out", store.e, heldOut, {
           mode: "lines+markers",
-          marker: { color: heldOut, size: bestFirst(store.e, 10, 6), line: { width: 0 } },
+          marker: { color: heldOut, size: CT.bestFirst(store.e, 10, 6), line: { width: 0 } },
         }),
+        ...(store.s.length ? [CT.scoreTrace("middle", store.s, heldOut)] : []),
         {
           x: places,
           y: places.map(() => 0.015),
@@ -112,16 +151,16 @@
       ];
     }
 
-    const bestFirst = (rows, big, small) => {
-      const losses = rows.map((row) => row[1] ?? Infinity);
-      const best = losses.indexOf(Math.min(...losses));
-      return losses.map((_, i) => (i === best && rows.length > 1 ? big : small));
-    };
-
     const resumeLine = (step) => ({
       type: "line",
       ...{ x0: step, x1: step, xref: "x", y0: 0, y1: 1, yref: "paper" },
       line: { color: cssValue("--ct-base"), width: 1, dash: "dot" },
+    });
+
+    const baseLine = (nll) => ({
+      type: "line",
+      ...{ x0: 0, x1: 1, xref: "paper", y0: nll, y1: nll, yref: "y3" },
+      line: { color: cssValue("--ct-base"), width: 1.4, dash: "dash" },
     });
 
     function draw() {
@@ -131,6 +170,14 @@
       const layout = CT.chartLayout(store.run, logScale);
       layout.yaxis2 = { overlaying: "y", range: [0, 1], fixedrange: true, visible: false };
       layout.shapes = store.r.map(resumeLine);
+      card.classList.toggle("with-card", store.s.length > 0);
+      if (store.s.length) {
+        const holes = store.s[0][3];
+        const title = `Missing code of ${holes} held-out holes, nats per character: lower is likelier`;
+        CT.lowerPlot(layout, title);
+        const [step, nll] = store.s[0];
+        if (step === 0 && nll != null) layout.shapes.push(baseLine(nll));
+      }
       CT.plot(plot, traces(), layout);
     }
 
@@ -154,7 +201,7 @@
     CT.subscribe(element, (delta) => {
       const other = shown !== store.run;
       shown = store.run;
-      if (other || (!held && (delta.reset || delta.m.length || delta.e.length))) draw();
+      if (other || (!held && (delta.reset || delta.m.length || delta.e.length || delta.s.length))) draw();
     });
     CT.whenDrawable(plot, draw);
   });

@@ -151,7 +151,7 @@
       const curves = await CT.get(`/ct-api/curves?${new URLSearchParams({ runs: ticked.join() })}`);
       const legend = find(".lg");
       legend.replaceChildren();
-      const traces = curves.flatMap(({ name, m, e }) => {
+      const traces = curves.flatMap(({ name, m, e, s }) => {
         const color = CT.cssValue(COLORS[ticked.indexOf(name)]);
         const key = document.createElement("i");
         key.style.background = color;
@@ -161,9 +161,14 @@
         return [
           CT.trace(name, m, color, { y: smooth, line: { color, width: 2 } }),
           CT.trace(`${name} held-out`, e, color, { ...dots, marker: { color, size: 5 } }),
+          ...(s.length ? [CT.scoreTrace(`${name} middle`, s, color)] : []),
         ];
       });
-      CT.plot(find(".plt"), traces, CT.chartLayout(ticked.join(), false));
+      const layout = CT.chartLayout(ticked.join(), false);
+      if (curves.some(({ s }) => s.length)) {
+        CT.lowerPlot(layout, "Missing code of held-out holes, nats per character");
+      }
+      CT.plot(find(".plt"), traces, layout);
     }
 
     async function load() {

@@ -42,6 +42,9 @@
       find(".trouble").hidden = !view.hint && !view.tail;
       find(".trouble").dataset.state = view.state;
       CT.write(find(".trouble p"), view.hint);
+      find(".lesson").hidden = !view.note;
+      find(".lesson").classList.toggle("turned", view.turned);
+      CT.write(find(".lesson"), view.note);
       find(".trouble pre").hidden = !view.tail;
       CT.write(find(".trouble pre"), view.tail);
     });
@@ -73,6 +76,11 @@
       const best = held.length ? held.reduce((a, b) => (b[1] < a[1] ? b : a)) : null;
       const note = best ? `best ${fixed(best[1], 3)} at ${best[0].toLocaleString()}` : "";
       set("eval", fixed(last(held)?.[1], 3), note, column(held, 1));
+      element.querySelector(".tiles").classList.toggle("with-card", store.s.length > 0);
+      const cards = store.s.filter((row) => row[1] != null);
+      const base = cards.length && cards[0][0] === 0 ? `base ${fixed(cards[0][1], 3)} · ` : "";
+      const exact = cards.length ? `${base}${CT.exactly(last(cards)).join("/")} exact` : "";
+      set("card", fixed(last(cards)?.[1], 3), exact, column(cards, 1));
       const recent = store.m.slice(-200);
       set("speed", short(row[4]), row[4] == null ? "" : "tokens / s", column(recent, 4));
       const clip = view?.max_grad_norm ? `, clip ${view.max_grad_norm}` : "";

@@ -54,6 +54,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "eval_every": 100,
         "save_every": 100,
         "log_every": 25,
+        "keep_best": "last",  # and to the last step: as the guide has it
+        "early_stop": 0,
         "seed": 0,
         "quant": "nf4",
         "double_quant": True,
@@ -64,6 +66,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     "recommended": {
         "base_model": "Qwen/Qwen2.5-Coder-1.5B",
         "fim_rate": 0.7,
+        # The best adapter is kept anyway: this only saves time. A short run, with five looks or
+        # fewer, never ends early by it, so that a falling rate has its say; a long one does.
+        "early_stop": 5,
     },
 }
 

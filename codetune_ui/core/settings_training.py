@@ -135,6 +135,32 @@ class TrainingSettings:
         low=1,
         high=1000,
     )
+    scorecard_holes: int = setting(
+        48,
+        "Scorecard holes",
+        "Holes in held-out code, measured at each evaluation; 0 for none. Small runs measure fewer "
+        "and shorter ones: it takes about a twentieth of the training time at most.",
+        group="training",
+        low=0,
+        high=1000,
+    )
+    keep_best: str = setting(
+        "best",
+        "Adapter kept",
+        "best is the adapter of the evaluation that found held-out code likeliest, last the one "
+        "after the last step.",
+        group="training",
+        choices=("best", "last"),
+    )
+    early_stop: int = setting(
+        0,
+        "Early stop",
+        "Evaluations in a row without a gain on held-out code after which it ends; 0 for never "
+        "(Recommended takes 5).",
+        group="training",
+        low=0,
+        high=1000,
+    )
     seed: int = setting(
         0, "Seed", "The same seed gives the same run.", group="training", low=0, high=2**31 - 1
     )

@@ -3,18 +3,20 @@
 checkpoints/.tmp-…/          written here, every file synced
     MANIFEST.json            last: step, hashes of settings and base, size and SHA-256 of each file
 checkpoints/step_000200/     the same folder, renamed; it counts only while its manifest verifies
+best/step_000200/            the adapter alone, of the best evaluation, sealed in the same way
 adapter/                     a plain PEFT adapter, written beside and renamed
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import re
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +28,11 @@ from codetune_ui.runs.store import Run
 
 MANIFEST = "MANIFEST.json"
 WEIGHTS = "adapter_model.safetensors"
+ADAPTER_CONFIG = "adapter_config.json"
 # Without one of these the Trainer resumes without a word, and differently.
 REQUIRED = (
     WEIGHTS,
-    "adapter_config.json",
+    ADAPTER_CONFIG,
     "optimizer.pt",
     "scheduler.pt",
     "rng_state.pth",
@@ -45,14 +48,19 @@ def config_hash(run: Run) -> str:
 
 def scratch_folder(run: Run) -> Path:
     """Make an empty folder beside the checkpoints, to be committed by a rename."""
-    path = run.checkpoints_dir / f".tmp-{uuid.uuid4().hex[:8]}"
+    return _scratch(run.checkpoints_dir)
+
+
+def _scratch(parent: Path) -> Path:
+    path = parent / f".tmp-{uuid.uuid4().hex[:8]}"
     path.mkdir(parents=True)
     return path
 
 
 def clear_scratch(run: Run) -> None:
     """Remove what a killed worker left half written."""
-    for path in [*run.checkpoints_dir.glob(".tmp-*"), *run.path.glob(".adapter-*")]:
+    left = (run.checkpoints_dir.glob(".tmp-*"), run.best_dir.glob(".tmp-*"))
+    for path in [*itertools.chain(*left), *run.path.glob(".adapter-*")]:
         shutil.rmtree(path, ignore_errors=True)
 
 
@@ -61,6 +69,10 @@ def commit(run: Run, scratch: Path, step: int, **facts: Any) -> Path:
 
     facts: more fields of the manifest (loss, versions).
     """
+    return _seal(run, scratch, run.checkpoints_dir, step, facts)
+
+
+def _seal(run: Run, scratch: Path, parent: Path, step: int, facts: Mapping[str, Any]) -> Path:
     manifest = {
         "step": step,
         "config": config_hash(run),
@@ -69,14 +81,18 @@ def commit(run: Run, scratch: Path, step: int, **facts: Any) -> Path:
     }
     _write_synced(scratch / MANIFEST, json.dumps(manifest, indent=2))
     _sync_folder(scratch)
-    target = run.checkpoints_dir / f"step_{step:06d}"
+    target = parent / f"step_{step:06d}"
     _replace_folder(scratch, target)
     return target
 
 
 def checkpoints(run: Run) -> list[Path]:
     """Return all checkpoints, the oldest first, good or not."""
-    found = [p for p in run.checkpoints_dir.glob("step_*") if re.fullmatch(r"step_\d+", p.name)]
+    return _steps(run.checkpoints_dir)
+
+
+def _steps(parent: Path) -> list[Path]:
+    found = [path for path in parent.glob("step_*") if re.fullmatch(r"step_\d+", path.name)]
     return sorted(found, key=step_of)
 
 
@@ -101,13 +117,13 @@ def newest_good(run: Run) -> tuple[Path | None, list[str]]:
     return None, passed_over
 
 
-def what_is_wrong(checkpoint: Path, wanted_config: str) -> str:
+def what_is_wrong(checkpoint: Path, wanted_config: str, required: Sequence[str] = REQUIRED) -> str:
     """Say why a checkpoint cannot be resumed from; empty when it can."""
     manifest = read_json(checkpoint / MANIFEST)
     if manifest is None:
         return "its manifest is missing"
     files: Mapping[str, Mapping[str, Any]] = manifest.get("files", {})
-    missing = [name for name in REQUIRED if name not in files]
+    missing = [name for name in required if name not in files]
     if missing:
         return f"it has no {missing[0]}"
     for name, about in files.items():
@@ -132,6 +148,48 @@ def rotate(run: Run, current: Path, keep: int) -> None:
     for path in every:
         if path not in kept:
             shutil.rmtree(path, ignore_errors=True)
+
+
+# --- the best adapter so far
+
+
+def keep_best(model: Any, run: Run, step: int, nll: float, *, besides: Path | None) -> Path:
+    """Write the adapter of the best evaluation so far in place of the one before it.
+
+    besides: one that stays, because an attempt that is discarded must not take it along.
+    """
+    scratch = _scratch(run.best_dir)
+    save_adapter(model, scratch)
+    written = _seal(run, scratch, run.best_dir, step, {"nll": nll})
+    for path in _steps(run.best_dir):
+        if path not in (written, besides):
+            shutil.rmtree(path, ignore_errors=True)
+    return written
+
+
+def kept_best(run: Run) -> tuple[Path, float] | None:
+    """Return the best adapter that was kept and verifies, with its nats per character."""
+    wanted, found = config_hash(run), []
+    for path in _steps(run.best_dir):
+        if not what_is_wrong(path, wanted, (WEIGHTS, ADAPTER_CONFIG)):
+            nll = (read_json(path / MANIFEST) or {}).get("nll")
+            if isinstance(nll, float):
+                found.append((nll, step_of(path), path))
+    return (min(found)[2], min(found)[0]) if found else None
+
+
+def drop_best(run: Run) -> None:
+    """Remove the adapters kept on the way."""
+    shutil.rmtree(run.best_dir, ignore_errors=True)
+
+
+def publish_kept(kept: Path, run: Run) -> Path:
+    """Write `adapter/` from an adapter that was kept."""
+    scratch = run.path / f".adapter-{uuid.uuid4().hex[:8]}"
+    scratch.mkdir()
+    for name in (WEIGHTS, ADAPTER_CONFIG):
+        shutil.copyfile(kept / name, scratch / name)
+    return _publish(scratch, run)
 
 
 def size_bytes(folder: Path) -> int:
@@ -183,6 +241,10 @@ def publish_adapter(model: Any, run: Run) -> Path:
     scratch = run.path / f".adapter-{uuid.uuid4().hex[:8]}"
     scratch.mkdir()
     save_adapter(model, scratch)
+    return _publish(scratch, run)
+
+
+def _publish(scratch: Path, run: Run) -> Path:
     for path in scratch.iterdir():
         _sync(path)
     _sync_folder(scratch)

@@ -19,9 +19,9 @@ from torch import Tensor
 
 from codetune_ui.core.completion import MAX_TOKENS, Ask, Chunk
 from codetune_ui.core.config import Config
-from codetune_ui.core.context import fitted
 from codetune_ui.core.families import FimFormat, find_format
-from codetune_ui.core.fim import Around, Mode, continued_prompt, infill_prompt
+from codetune_ui.core.fim import Mode
+from codetune_ui.core.prompt import prompt_ids, stop_ids
 from codetune_ui.core.tokens import CodeTokenizer
 from codetune_ui.engine.adapters import Adapters, size_gib
 from codetune_ui.engine.answer import Answer, Job
@@ -248,40 +248,13 @@ class Completer:
         began = time.perf_counter()
         room = max(limit, len(job.known)) if job.only_read else limit
         prompt, mode = self.prompt(job.ask, format, room)
-        stops = _stop_ids(self.tokenizer, format)
+        stops = stop_ids(self.tokenizer, format)
         return Answer(job, prompt, mode, limit, self.tokenizer, stops, began)
 
     def prompt(self, ask: Ask, format: FimFormat | None, limit: int) -> tuple[list[int], Mode]:
         """Return the ids the model reads, and in which order they were laid out."""
         room = max(1, min(self._most_prompt, self._longest - limit))
-        around = self._around(ask, format) if ask.path or ask.extra else None
-        if format is not None and ask.suffix is not None:
-            ids = infill_prompt(
-                ask.prefix,
-                ask.suffix,
-                tokenizer=self.tokenizer,
-                format=format,
-                max_tokens=room,
-                around=around,
-            )
-            return ids, "psm" if format.family.orders[0] == "psm" else "spm"
-        start = self.tokenizer.bos_id if format is None else format.bos_id
-        ids = continued_prompt(ask.prefix, self.tokenizer, room - 1, around)
-        # An empty prompt has no last token to go on from: a document begins after the last one.
-        begin = start if start is not None or ids else (self.tokenizer.eos_id or 0)
-        return ([] if begin is None else [begin]) + ids, "ltr"
-
-    def _around(self, ask: Ask, format: FimFormat | None) -> Around:
-        """Return what gives a request's repository, path and files in so many tokens."""
-        return lambda room: fitted(
-            format,
-            self.tokenizer,
-            repo=ask.repo,
-            path=ask.path,
-            neighbours=ask.extra,
-            most=room if ask.context_tokens is None else ask.context_tokens,
-            room=room,
-        )
+        return prompt_ids(ask, self.tokenizer, format, room)
 
 
 def choose(logits: Tensor, temperature: float, top_p: float, rng: torch.Generator | None) -> int:
@@ -295,13 +268,6 @@ def choose(logits: Tensor, temperature: float, top_p: float, rng: torch.Generato
         beyond = ranked.cumsum(0) - ranked >= max(top_p, 1e-6)
         chances[order[beyond]] = 0
     return int(torch.multinomial(chances, 1, generator=rng))
-
-
-def _stop_ids(tokenizer: CodeTokenizer, format: FimFormat | None) -> frozenset[int]:
-    found = [tokenizer.eos_id, tokenizer.bos_id]
-    if format is not None:
-        found += [*format.stop_ids, *format.sentinel_ids, format.pad_id, format.bos_id]
-    return frozenset(token for token in found if token is not None)
 
 
 def _decoder(base: Any, vocabulary: int, longest: int, rows: int) -> Decoder | None:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from codetune_ui.core.completion import Ask
 from codetune_ui.core.families import FimFormat
+from codetune_ui.core.prompt import middle_ids
 from codetune_ui.core.tokens import CodeTokenizer
 from codetune_ui.engine.adapters import Adapters
 from codetune_ui.engine.generate import Completer
@@ -31,8 +32,7 @@ class Truth:
     @classmethod
     def of(cls, middle: str, tokenizer: CodeTokenizer, format: FimFormat | None) -> Truth:
         """Encode a middle, and the token by which its end is told."""
-        ids = tokenizer.encode(middle, continues=True)
-        end = tokenizer.eos_id if format is None else format.eot_id
+        ids, end = middle_ids(middle, tokenizer, format)
         return cls((*ids, *([] if end is None else [end])), len(ids))
 
     def likelihood(self, losses: Sequence[float]) -> Likelihood:

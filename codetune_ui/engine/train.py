@@ -21,12 +21,14 @@ from codetune_ui.core.config import Config
 from codetune_ui.core.errors import MachineError
 from codetune_ui.core.pack import IGNORE_INDEX, Row
 from codetune_ui.engine import checkpoint
+from codetune_ui.engine.best import Best
 from codetune_ui.engine.callbacks import Guard, Meter, Narrator, Stopper
 from codetune_ui.engine.hardware import Hardware
 from codetune_ui.engine.model import Precision
 from codetune_ui.engine.pace import Pace
 from codetune_ui.engine.report import Reporter, StopWish
 from codetune_ui.engine.rows import code_tokens, collate
+from codetune_ui.engine.scorecard import Reading, Scorecard, look_by_model
 from codetune_ui.runs.files import read_json
 from codetune_ui.runs.store import Run
 
@@ -53,11 +55,13 @@ def train_adapter(
     *,
     resume_from: Path | None,
     rows_per_epoch: Callable[[], int | None] = lambda: None,
-) -> Meter:
+    scorecard: Scorecard | None = None,
+) -> tuple[Meter, Best]:
     """Train the adapter on a `PeftModel` in place, to the end or to a wish to stop.
 
-    Returns the meter with tokens and seconds of this job. Raises `RunError` when loss or gradient
-    is not a number and `MachineError` when memory or disk do not suffice.
+    Returns the meter with tokens and seconds of this job, and what the scorecards found. Raises
+    `RunError` when loss or gradient is not a number and `MachineError` when memory or disk do not
+    suffice.
     """
     config = place.run.config()
     meter = Meter(tokens=_tokens_before(resume_from))
@@ -69,6 +73,8 @@ def train_adapter(
         place,
         meter,
         pace,
+        Best(place.run, place.reporter, resumed=resume_from is not None),
+        scorecard,
         model=model,
         args=_arguments(place, config, pace, resumed=resume_from is not None),
         train_dataset=train_rows,
@@ -77,14 +83,16 @@ def train_adapter(
     )
     try:
         trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
+        meter.pause()
+        if place.stop() != "discard":
+            trainer.measure_holes()  # the last step may be none of those that were evaluated
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise _out_of_memory(config, pace) from error
     except RuntimeError as error:
         if "can't allocate memory" in str(error):  # how torch says it on a CPU
             raise _out_of_memory(config, pace) from error
         raise
-    meter.pause()
-    return meter
+    return meter, trainer.best
 
 
 def seed_everything(seed: int) -> None:
@@ -95,10 +103,20 @@ def seed_everything(seed: int) -> None:
 class RowTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
     """The Trainer on rows that are already shuffled, packed and on disk."""
 
-    def __init__(self, place: Place, meter: Meter, pace: Pace, **usual: Any) -> None:
+    def __init__(
+        self,
+        place: Place,
+        meter: Meter,
+        pace: Pace,
+        best: Best,
+        scorecard: Scorecard | None,
+        **usual: Any,
+    ) -> None:
         self.place = place
         self.meter = meter
         self.pace = pace
+        self.scorecard = scorecard
+        self.best = best
         self.keep_checkpoints = place.run.config().keep_checkpoints
         super().__init__(
             data_collator=self._collate(),
@@ -146,10 +164,13 @@ class RowTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         super().log(logs, *args, **kwargs)
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        """Return the loss per target token over the held-out rows."""
+        """Return the loss per target token over the held-out rows, and measure the holes."""
         self.meter.pause()
         metrics = {"eval_loss": self._held_out_loss()}
         self.log(dict(metrics))
+        self.measure_holes()
+        if self.best.has_waited_enough:
+            self.control.should_training_stop = self.control.should_save = True
         told = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         self.control: Any = told
         return metrics
@@ -174,6 +195,29 @@ class RowTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         labels = inputs.pop("labels")
         nll, targets = summed_loss(self.model(**inputs)["logits"], labels)
         return nll, int(targets)
+
+    # --- scorecard
+
+    def measure_holes(self) -> None:
+        """Measure the held-out holes at this step, unless that was done already."""
+        step = self.state.global_step
+        if self.scorecard is None or self.best.measured(step):
+            return
+        self.model.eval()
+        try:
+            with torch.no_grad():
+                self.best.take(step, self._read_holes(self.scorecard), self.model)
+        except torch.OutOfMemoryError:
+            self.scorecard = None  # it is for the eye: a training goes on without it
+            words = "The memory did not suffice for the held-out holes: they are measured no more."
+            self.place.reporter.log(words, "warning")
+        finally:
+            self.model.train()
+            if self.place.hardware.device == "cuda":
+                torch.cuda.empty_cache()  # what the holes took is the training's again
+
+    def _read_holes(self, card: Scorecard) -> Reading:
+        return card.read(lambda row: look_by_model(self.model, row, card.vocabulary))
 
     # --- saves
 
@@ -233,6 +277,15 @@ class FusedTrainer(RowTrainer):
     def _rows_loss(self, rows: Sequence[Row]) -> tuple[torch.Tensor, int]:
         assert self.pace.steps is not None
         return self.pace.steps.loss(rows)
+
+    def _read_holes(self, card: Scorecard) -> Reading:
+        steps = self.pace.steps
+        assert steps is not None
+        return card.read(
+            lambda row: steps.look(row, card.vocabulary),
+            room=self.place.run.config().max_seq_len,
+            padded=self.place.hardware.device == "cuda",
+        )
 
     def floating_point_ops(self, _inputs: Any) -> int:
         """Return 0: the Trainer's guess needs inputs that are not here."""

@@ -23,18 +23,22 @@ from codetune_ui.runs.lock import LockHeldError, hold
 from codetune_ui.runs.store import Run, discard_attempt
 
 if TYPE_CHECKING:
+    from codetune_ui.engine.best import Kept
     from codetune_ui.engine.callbacks import Meter
     from codetune_ui.engine.pace import Pace
     from codetune_ui.engine.producer import Prepared, Producer
     from codetune_ui.engine.rows import RowFile
+    from codetune_ui.engine.scorecard import Scorecard
     from codetune_ui.engine.train import Place
 
+# A job returns what is to be said of its end, where its state does not say it all.
+Job = Callable[[Run, Reporter, StopWish], str | None]
 ERROR_S = 1.5  # a wrong source is told within this, not after ten seconds of imports
 
 
 def main(arguments: list[str]) -> int:
     """Run one job on one folder; return 0 done or stopped, 1 unexpected, 2 refused."""
-    jobs: dict[str, Callable[[Run, Reporter, StopWish], None]] = {
+    jobs: dict[str, Job] = {
         "scan": scan_job,
         "train": train_job,
         "resume": train_job,
@@ -54,14 +58,15 @@ def main(arguments: list[str]) -> int:
         return 2
 
 
-def _work(job: str, run: Run, do: Callable[[Run, Reporter, StopWish], None]) -> int:
+def _work(job: str, run: Run, do: Job) -> int:
     reporter = Reporter(run, job)
     stop = StopWish(run)
     stop.listen()
     reporter.open()
     try:
-        do(run, reporter, stop)
-        reporter.state("stopped" if stop() and _cut_short(reporter) else "finished", phase="")
+        words = do(run, reporter, stop) or ""
+        short = stop() and _cut_short(reporter)
+        reporter.state("stopped" if short else "finished", phase="", message=words)
         code = 0
     except StopRequested:
         _after_stop(run, stop)
@@ -109,7 +114,7 @@ def scan_job(run: Run, reporter: Reporter, stop: StopWish) -> None:
     scan(run, reporter, stop)
 
 
-def train_job(run: Run, reporter: Reporter, stop: StopWish) -> None:
+def train_job(run: Run, reporter: Reporter, stop: StopWish) -> str:
     """Prepare, train, and put the adapter in its place; go on where a good checkpoint lies."""
     from codetune_ui.engine.hub import resolve_model
     from codetune_ui.engine.producer import Producer
@@ -127,7 +132,7 @@ def train_job(run: Run, reporter: Reporter, stop: StopWish) -> None:
         reporter.phase("Reading the code")
         with Producer(run, folder, stop) as producer:
             producer.wait_for("cutting", patience_s=ERROR_S)
-            _train(run, reporter, stop, producer, folder, began)
+            return _train(run, reporter, stop, producer, folder, began)
 
 
 def evaluate_job(job: Run, reporter: Reporter, stop: StopWish) -> None:
@@ -199,7 +204,7 @@ def _set_environment() -> None:
 
 def _train(
     run: Run, reporter: Reporter, stop: StopWish, producer: Producer, folder: Path, began: float
-) -> None:
+) -> str:
     # --- imports: ten seconds, while the producer reads
     from codetune_ui.engine import checkpoint, hardware, model, train
     from codetune_ui.engine.pace import choose_pace
@@ -233,7 +238,7 @@ def _train(
     if resume_from:
         reporter.event("resume", step=first)
     reporter.phase("Training")
-    meter = train.train_adapter(
+    meter, best = train.train_adapter(
         place,
         tuned,
         training,
@@ -241,13 +246,38 @@ def _train(
         pace,
         resume_from=resume_from,
         rows_per_epoch=producer.rows_per_epoch,
+        scorecard=_scorecard(place, folder),
     )
     if stop() == "discard":
         raise StopRequested
     # --- adapter
     reporter.phase("Saving the adapter")
-    adapter = checkpoint.publish_adapter(tuned, run)
-    replace_json(run.result_path, _result(place, meter, adapter, time.monotonic() - began))
+    kept = best.publish(tuned, reporter.status.step)
+    early = "" if stop() else best.early(reporter.status.step)
+    for sentence in (early, kept.why if best.scores else ""):
+        if sentence:
+            reporter.log(sentence)
+    replace_json(run.result_path, _result(place, meter, kept, time.monotonic() - began))
+    if early or not _cut_short(reporter):
+        best.forget()
+    return early
+
+
+def _scorecard(place: Place, folder: Path) -> Scorecard | None:
+    """Cut the holes that are measured at each evaluation; a run goes on without them."""
+    from codetune_ui.core.families import find_format
+    from codetune_ui.core.tokens import CodeTokenizer
+    from codetune_ui.engine.generate import PROMPT_TOKENS
+    from codetune_ui.engine.scorecard import make_scorecard
+
+    tokenizer = CodeTokenizer.from_folder(folder)
+    format = find_format(tokenizer, folder, place.run.config())
+    try:
+        most = PROMPT_TOKENS[place.hardware.device]
+        return make_scorecard(place.run, tokenizer, format, most)
+    except RunError as error:
+        place.reporter.log(f"No holes are measured on the way: {error.message}", "warning")
+        return None
 
 
 def _resume_point(run: Run, reporter: Reporter) -> Path | None:
@@ -331,7 +361,7 @@ def _estimate(place: Place, folder: Path) -> float:
     return round(estimate_memory(shape, config, planned_way(config, shape, room)).total_gib, 3)
 
 
-def _result(place: Place, meter: Meter, adapter: Path, seconds: float) -> dict[str, Any]:
+def _result(place: Place, meter: Meter, kept: Kept, seconds: float) -> dict[str, Any]:
     """Return the figures of DESIGN §7; losses are those of the whole run, over all its attempts."""
     from codetune_ui.engine.hardware import peak_memory_gib
 
@@ -343,7 +373,7 @@ def _result(place: Place, meter: Meter, adapter: Path, seconds: float) -> dict[s
     spent = meter.total_seconds
     return {
         "run": run.name,
-        "state": "finished" if not _cut_short(place.reporter) else "stopped",
+        "state": "stopped" if place.stop() and _cut_short(place.reporter) else "finished",
         "steps": place.reporter.status.step,
         "loss_first": losses[0] if losses else None,
         "loss_last": losses[-1] if losses else None,
@@ -353,7 +383,9 @@ def _result(place: Place, meter: Meter, adapter: Path, seconds: float) -> dict[s
         "peak_memory_gib": round(peak_memory_gib(place.hardware.device), 3),
         "estimated_memory_gib": guesses[-1],
         "seconds": round(seconds, 1),
-        "adapter": str(adapter),
+        "adapter": str(kept.folder),
+        "adapter_step": kept.step,
+        "adapter_why": kept.why,
     }
 
 

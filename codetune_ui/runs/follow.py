@@ -113,6 +113,9 @@ def describe(event: Event) -> str:
             return f"step {event['step']:,} · loss {_figure(event, 'loss')} · {speed:,.0f} tokens/s"
         case "eval":
             return f"step {event['step']:,} · held-out loss {_figure(event, 'val_loss')}"
+        case "scorecard":
+            nll = _figure(event, "middle_nll_per_char")
+            return f"step {event['step']:,} · held-out holes {nll} nats per character"
         case "checkpoint":
             return f"step {event['step']:,} · checkpoint saved"
         case "resume":

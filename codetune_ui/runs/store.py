@@ -112,6 +112,11 @@ class Run:
         return self.path / "checkpoints"
 
     @property
+    def best_dir(self) -> Path:
+        """Where the adapter of the best evaluation lies while a run may still go on."""
+        return self.path / "best"
+
+    @property
     def adapter_dir(self) -> Path:
         """Where the finished adapter lies."""
         return self.path / "adapter"
@@ -317,9 +322,10 @@ class Home:
 
 
 def discard_attempt(run: Run) -> None:
-    """Remove the adapter and the checkpoints written since the last start; older ones stay."""
+    """Remove the adapters and checkpoints written since the last start; older ones stay."""
     started = run.status().started
-    for path in (run.adapter_dir, *run.checkpoints_dir.glob("*")):
+    written = (*run.checkpoints_dir.glob("*"), *run.best_dir.glob("*"))
+    for path in (run.adapter_dir, *written):
         with contextlib.suppress(FileNotFoundError):
             if path.stat().st_mtime >= started - FILE_CLOCK_LAG_S:
                 shutil.rmtree(path, ignore_errors=True)

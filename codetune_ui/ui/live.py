@@ -21,7 +21,7 @@ from codetune_ui.core.presets import preset
 from codetune_ui.runs.events import Event, read_events
 from codetune_ui.runs.lease import holder
 from codetune_ui.runs.process import request_stop, start_worker, stop_in_background
-from codetune_ui.runs.state import ACTIVE
+from codetune_ui.runs.state import ACTIVE, ENDED
 from codetune_ui.runs.store import Home, Run
 from codetune_ui.ui import words
 from codetune_ui.ui.machine import WATCH
@@ -88,14 +88,24 @@ class Live:
         """Return what is new in a run after byte `since`, and how everything stands.
 
         name: the run to show; "" is the one that runs, or else the newest. m: rows of the train
-        curve (`view.TRAIN_FIELDS`), e: [step, held-out loss], c and r: steps of checkpoints and
-        of resumes, log: [unix time, kind, text]. reset: forget what you have, this is all of it.
+        curve (`view.TRAIN_FIELDS`), e: [step, held-out loss], s: rows of the scorecard (step and
+        `view.SCORE_FIELDS`), c and r: steps of checkpoints and of resumes, log: [unix time, kind,
+        text]. reset: forget what you have, this is all of it.
         """
         runs = self.home.runs()
         card = next((run for run in runs if run.state() in ACTIVE), runs[0] if runs else None)
         run = next((run for run in runs if run.name == name), None) if name else card
         answer: dict[str, Any] = {"run": run.name if run else "", "seq": 0, "reset": since == 0}
-        answer |= {"m": [], "e": [], "c": [], "r": [], "log": [], "view": None, "card": None}
+        answer |= {
+            "m": [],
+            "e": [],
+            "s": [],
+            "c": [],
+            "r": [],
+            "log": [],
+            "view": None,
+            "card": None,
+        }
         if run is not None:
             answer |= self._news(run, since)
             answer["view"] = self.view(run).to_dict()
@@ -115,6 +125,7 @@ class Live:
             "reset": reset,
             "m": thinned(rows, THINNED_POINTS) if len(rows) > MOST_POINTS else rows,
             "e": new.evals,
+            "s": new.scores,
             "c": new.checkpoints,
             "r": new.resumes,
             "log": lines[-MOST_LOG_LINES:],
@@ -135,6 +146,7 @@ class Live:
             discarding=_text(run.stop_path) == "discard",
             tail=run.log_tail() if state in ("failed", "lost") else "",
             plan=plan,
+            result=run.result() if state in ENDED else None,
         )
 
     def _card(self, run: Run) -> dict[str, Any]:
@@ -177,7 +189,8 @@ class Live:
             with contextlib.suppress(CodeTuneError):  # deleted meanwhile
                 series, _ = self._memory.read(self.home.run(name))
                 rows = thinned(series.train, THINNED_POINTS // 4)
-                found.append({"name": name, "m": [row[:2] for row in rows], "e": series.evals})
+                held_out = {"e": series.evals, "s": series.scores}
+                found.append({"name": name, "m": [row[:2] for row in rows], **held_out})
         return found
 
 

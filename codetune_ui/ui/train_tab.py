@@ -20,6 +20,7 @@ SIMPLE = ("max_steps", "max_seq_len", "learning_rate", "lora_rank", "fim_rate")
 TILES = {
     "loss": "Train loss",
     "eval": "Held-out loss",
+    "card": "Held-out holes",
     "speed": "Speed",
     "rate": "Learning rate",
     "memory": "Memory",
@@ -40,13 +41,14 @@ RUN_HEAD = """
     <button class="btn" data-can="new" data-act="new" id="b-new">New run</button>
   </div>
 </div>
-<div class="trouble" hidden><p></p><pre></pre></div>"""
+<div class="trouble" hidden><p></p><pre></pre></div>
+<div class="lesson" role="status" hidden></div>"""
 
 CHART = """
 <div class="chartcard" id="loss-chart">
   <div class="ch-h"><b>Loss</b>
     <span class="lg"><i class="k1"></i>train <i class="k2"></i>smoothed <i class="k3"></i>held-out
-      <i class="k4"></i>checkpoint</span>
+      <i class="k4"></i>checkpoint <span class="of-card"><i class="k5"></i>base</span></span>
     <div class="ch-c">
       <label>Smoothing <input type="range" class="sm" min="0" max="98" value="80"></label>
       <button class="mini" data-hold aria-pressed="false">hold</button>

@@ -6,11 +6,12 @@ A run's events become a `Series` (the curves), and series, settings and status b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from codetune_ui.core.config import Config
+from codetune_ui.core.overfit import turned
 from codetune_ui.core.series import eta_seconds, thin
 from codetune_ui.runs.events import Event
 from codetune_ui.runs.state import ACTIVE, State, Status
@@ -19,6 +20,7 @@ from codetune_ui.ui import words
 # One row of a curve: step, loss, lr, grad norm, tokens/s, GiB, epoch, unix time. Loss may be None.
 Row = list[Any]
 TRAIN_FIELDS = ("step", "loss", "lr", "grad_norm", "tokens_per_s", "memory_gib", "epoch", "ts")
+SCORE_FIELDS = ("middle_nll_per_char", "exact", "holes")
 MOST_POINTS = 10_000  # above, the page gets a thinned curve
 THINNED_POINTS = 4_000
 MOST_LOG_LINES = 400
@@ -36,6 +38,7 @@ class Series:
 
     train: list[Row] = field(default_factory=list)
     evals: list[Row] = field(default_factory=list)  # step, held-out loss
+    scores: list[Row] = field(default_factory=list)  # step, nats per character, share exact, holes
     checkpoints: list[int] = field(default_factory=list)
     resumes: list[int] = field(default_factory=list)
 
@@ -52,6 +55,9 @@ class Series:
                 case "eval":
                     _cut(self.evals, step)
                     self.evals.append([step, event.get("val_loss")])
+                case "scorecard":
+                    _cut(self.scores, step)
+                    self.scores.append([step, *(event.get(name) for name in SCORE_FIELDS)])
                 case "checkpoint":
                     self.checkpoints = [kept for kept in self.checkpoints if kept < step] + [step]
                 case "resume":
@@ -60,12 +66,14 @@ class Series:
     def _go_back(self, step: int) -> None:
         _cut(self.train, step + 1)
         _cut(self.evals, step + 1)
+        _cut(self.scores, step + 1)
         self.resumes = [place for place in self.resumes if place < step] + [step]
 
     def copy(self) -> Series:
         """Return a copy that later events do not change."""
         return Series(
-            list(self.train), list(self.evals), list(self.checkpoints), list(self.resumes)
+            *(list(self.train), list(self.evals), list(self.scores)),
+            *(list(self.checkpoints), list(self.resumes)),
         )
 
     @property
@@ -77,6 +85,15 @@ class Series:
         """Return step and loss of the lowest held-out loss."""
         known = [(row[1], row[0]) for row in self.evals if row[1] is not None]
         return (min(known)[1], min(known)[0]) if known else None
+
+    def turned(self) -> int | None:
+        """Return the step since which held-out code got worse while the training loss fell."""
+        held_out = self.scores if len(self.scores) > 1 else self.evals
+        curves = (
+            [(row[0], row[1]) for row in rows if row[1] is not None]
+            for rows in (held_out, self.train)
+        )
+        return turned(*curves)
 
     def spark(self) -> list[float]:
         """Return the means of at most 60 stretches of the loss, for a sparkline."""
@@ -118,6 +135,8 @@ class RunView:
     left: str
     title: str
     can: list[str]  # of: stop, end, resume, new
+    note: str  # what the held-out code taught: over-fitting, and which step the adapter is from
+    turned: bool  # it says that the held-out curve has turned
     tail: str  # last lines of the worker's log, when it failed or was lost
     max_grad_norm: float
     expected_gib: float | None  # the peak that was estimated, and then measured on one pass
@@ -139,15 +158,19 @@ def view_run(
     discarding: bool = False,
     tail: str = "",
     plan: Event | None = None,
+    result: Mapping[str, Any] | None = None,
 ) -> RunView:
     """Return what the page says about a run.
 
     config: None when its file cannot be read. checkpoint_step: of the newest checkpoint on disk,
     0 for none. stopping_s: seconds since a stop was asked for. plan: the run's last plan event.
+    result: the worker's figures at the end.
     """
     step = max(status.step, series.step)
     total = status.total_steps or (config.max_steps if config else 0)
     percent = min(100, 100 * step // total) if total else 0
+    turn = series.turned()
+    why = str((result or {}).get("adapter_why") or "") if series.scores else ""
     headline = words.headline(
         state,
         step=step,
@@ -171,10 +194,17 @@ def view_run(
         left=words.duration(_seconds_left(series, total)) if state == "running" else "",
         title=f"{percent}% · {name}" if state in ACTIVE else f"{name} {words.STATE_LABELS[state]}",
         can=_possible(state, checkpoint_step, stopping_s),
+        note=" ".join(filter(None, (words.overfit(turn, _keeps(config, series, why)), why))),
+        turned=turn is not None,
         tail=tail if state in ("failed", "lost") else "",
         max_grad_norm=config.max_grad_norm if config else 0.0,
         expected_gib=(plan or {}).get("estimated_memory_gib"),
     )
+
+
+def _keeps(config: Config | None, series: Series, why: str) -> str:
+    """Return which adapter is being kept while a run goes on: best, last, or "" when not known."""
+    return "" if why or config is None or not series.scores else config.keep_best
 
 
 def _seconds_left(series: Series, total: int) -> float | None:

@@ -54,7 +54,7 @@ def headline(
             then = "then discarding what it learned" if discarding else "then saving"
             return f"Finishing step {step + 1:,}, {then}." if step else "Stopping."
         case "finished":
-            return f"Finished all {total or step:,} steps."
+            return message or f"Finished all {total or step:,} steps."
         case "stopped":
             return f"Stopped{at}."
         case "failed":
@@ -72,6 +72,22 @@ def way_out(state: State, hint: str, checkpoint_step: int) -> str:
     if state == "lost":
         return "No checkpoint was written yet: start it anew."
     return ""
+
+
+def overfit(since: int | None, keeps: str = "") -> str:
+    """Return that a run learns its code by heart; keeps: which adapter it will have in the end."""
+    if since is None:
+        return ""
+    begin = f"step {since:,}" if since else "the first step"
+    sentence = (
+        f"Held-out code got worse since {begin} while the training loss fell: "
+        "it is learning this code by heart."
+    )
+    if keeps == "best" and since:
+        return f"{sentence} The adapter of step {since:,} is kept."
+    if keeps == "last":
+        return f"{sentence} The adapter will be that of the last step, as set."
+    return sentence
 
 
 def settings_line(config: Config) -> str:
@@ -136,6 +152,9 @@ def log_line(event: Event) -> tuple[str, str] | None:
             return "info", _one_line(event.get("message") or event.get("phase"))
         case "eval":
             return "eval", f"step {_whole(event)}  held-out loss {_figure(event.get('val_loss'))}"
+        case "scorecard":
+            nll = f"{_figure(event.get('middle_nll_per_char'))} nats per character"
+            return "eval", f"step {_whole(event)}  held-out holes {nll}{_exact(event)}"
         case "checkpoint":
             taken = size(float(event.get("bytes") or 0))
             return "info", f"step {_whole(event)}  checkpoint saved ({taken})"
@@ -195,6 +214,13 @@ def _counted(event: Event, name: str, what: str) -> str:
 def _share(event: Event, name: str, what: str) -> str:
     value = event.get(name)
     return f"{value:.0%} {what}" if isinstance(value, (int, float)) else ""
+
+
+def _exact(event: Event) -> str:
+    share, holes = event.get("exact"), event.get("holes")
+    if not isinstance(share, float) or not isinstance(holes, int):
+        return ""
+    return f", {round(share * holes)} of {holes} exact"
 
 
 def _one_line(text: object) -> str:

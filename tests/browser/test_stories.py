@@ -44,6 +44,22 @@ def test_a_press_on_start_begins_a_run_and_its_curve_grows(
         page.wait_for_selector(".log .eval")
 
 
+def test_held_out_holes_are_plotted_below_the_loss_with_the_base_dashed(
+    run: Run, page: Page
+) -> None:
+    open_train(page)
+    plot = "document.querySelector('#loss-chart .plt')"
+    page.wait_for_function(f"{plot}.data.some((t) => t.yaxis === 'y3' && t.x.length > 1)")
+    dashed = page.evaluate(f"{plot}.layout.shapes.filter((s) => s.line.dash === 'dash')")
+    measured = page.evaluate("CT.store.s[0]")
+    assert [(line["y0"], line["yref"]) for line in dashed] == [(measured[1], "y3")]
+    assert measured[0] == 0
+    assert page.locator(".tile[data-k=card]").is_visible()
+    page.wait_for_function("document.querySelector('.tile[data-k=card] em').textContent")
+    assert page.locator(".tile[data-k=card] em").inner_text().endswith("exact")
+    assert run.state() == "running"
+
+
 def test_a_reload_shows_the_run_again(run: Run, page: Page) -> None:
     open_train(page)
     before = wait_for_growth(page)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +12,19 @@ from typing import Any
 import numpy as np
 
 from codetune_ui.core.config import Config
+from codetune_ui.core.families import find_format
 from codetune_ui.core.pack import Row, pack, to_words
+from codetune_ui.core.tokens import CodeTokenizer
 from codetune_ui.engine import checkpoint, model, rows, train
+from codetune_ui.engine.best import Best
 from codetune_ui.engine.callbacks import Meter
 from codetune_ui.engine.hardware import find_hardware
 from codetune_ui.engine.pace import choose_pace
 from codetune_ui.engine.report import Reporter, StopWish
+from codetune_ui.engine.scorecard import Scorecard, make_scorecard
 from codetune_ui.runs.events import Event, read_events
 from codetune_ui.runs.store import Home, Run
+from tests.tiny import SOME_CODE
 
 SEQ = 64
 
@@ -89,8 +95,35 @@ def load_tuned(config: Config) -> Any:
     return model.attach_adapter(base, config)
 
 
+def write_held_out(run: Run) -> None:
+    """Put some code into a made run, of which no row was cut."""
+    lines = [
+        {"path": f"part_{index}.py", "language": "Python", "text": text}
+        for index, text in enumerate(SOME_CODE)
+    ]
+    path = run.dataset_dir / "held_out.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+
+
+def make_card(run: Run) -> Scorecard:
+    """The scorecard of a made run with held-out code."""
+    folder = Path(run.config().base_model)
+    tokenizer = CodeTokenizer.from_folder(folder)
+    card = make_scorecard(run, tokenizer, find_format(tokenizer, folder, run.config()), 512)
+    assert card is not None
+    return card
+
+
 def train_here(run: Run, *, resume: bool = False, job: str = "train") -> tuple[Any, Meter]:
     """Train a made run in this process; returns the tuned model."""
+    tuned, meter, _ = train_scored(run, resume=resume, job=job)
+    return tuned, meter
+
+
+def train_scored(
+    run: Run, card: Scorecard | None = None, *, resume: bool = False, job: str = "train"
+) -> tuple[Any, Meter, Best]:
+    """The same, with what the scorecards found."""
     config = run.config()
     tuned = load_tuned(config)
     reporter = Reporter(run, job)
@@ -103,10 +136,14 @@ def train_here(run: Run, *, resume: bool = False, job: str = "train") -> tuple[A
     try:
         training, held_out = open_rows(run, "train", total), open_rows(run, "val", 6)
         pace = choose_pace(tuned, config, precision, [training[0], training[1]])
-        meter = train.train_adapter(place, tuned, training, held_out, pace, resume_from=good)
+        if good:
+            reporter.event("resume", step=checkpoint.step_of(good))
+        meter, best = train.train_adapter(
+            place, tuned, training, held_out, pace, resume_from=good, scorecard=card
+        )
     finally:
         reporter.close()
-    return tuned, meter
+    return tuned, meter, best
 
 
 def events(run: Run, kind: str) -> list[Event]:

@@ -57,6 +57,8 @@ def test_a_run_goes_from_start_to_a_finished_adapter(tiny_model: Path, code_fold
     assert result is not None
     assert sorted(result) == [
         "adapter",
+        "adapter_step",
+        "adapter_why",
         "estimated_memory_gib",
         "loss_first",
         "loss_last",
@@ -72,6 +74,11 @@ def test_a_run_goes_from_start_to_a_finished_adapter(tiny_model: Path, code_fold
     assert (result["run"], result["state"], result["steps"]) == ("whole", "finished", 6)
     assert result["val_loss_last"] < result["val_loss_first"]
     assert (run.adapter_dir / "adapter_model.safetensors").is_file()
+    cards = {event["step"]: event["middle_nll_per_char"] for event in seen(run, "scorecard")}
+    assert sorted(cards) == [0, 3, 6]
+    assert result["adapter_step"] == min((3, 6), key=cards.__getitem__)
+    assert result["adapter_why"] in [event["message"] for event in seen(run, "log")]
+    assert not run.best_dir.exists()
     assert [event["phase"] for event in seen(run, "phase")] == [
         "Looking for the base model",
         "Reading the code",
@@ -84,6 +91,25 @@ def test_a_run_goes_from_start_to_a_finished_adapter(tiny_model: Path, code_fold
     plan = seen(run, "plan")[0]
     assert (plan["total_steps"], plan["tokens_per_step"], plan["quant"]) == (6, 256, "nf4")
     assert (plan["family"], plan["resumed_from"]) == ("starcoder", None)
+
+
+def test_a_run_that_learns_nothing_ends_early_and_says_so(
+    tiny_model: Path, code_folder: Path
+) -> None:
+    run = make(tiny_model, code_folder, "idle", max_steps=40, learning_rate=0.0, early_stop=2)
+    process.start_worker(run, "train")
+    wait(run, lambda: not run.alive())
+    result, words = (
+        run.result(),
+        (
+            "Stopped early at step 9 of 40: the 2 evaluations since step 3 found held-out code no "
+            "likelier."
+        ),
+    )
+    assert (run.state(), run.status().message) == ("finished", words), run.log_tail()
+    assert result is not None
+    assert (result["state"], result["steps"], result["adapter_step"]) == ("finished", 9, 3)
+    assert words in [event["message"] for event in seen(run, "log")]
 
 
 def test_a_stopped_run_is_resumed_to_its_end_and_a_killed_one_is_lost(

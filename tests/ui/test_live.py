@@ -136,8 +136,8 @@ def test_curves_of_several_runs_come_together(runs: Home, client: TestClient) ->
     make_run(runs, "b", 1)
     found = client.get("/ct-api/curves", params={"runs": "a,b,gone"}).json()
     assert found == [
-        {"name": "a", "m": [[1, 2.99], [2, 2.98]], "e": []},
-        {"name": "b", "m": [[1, 2.99]], "e": []},
+        {"name": "a", "m": [[1, 2.99], [2, 2.98]], "e": [], "s": []},
+        {"name": "b", "m": [[1, 2.99]], "e": [], "s": []},
     ]
 
 
@@ -189,3 +189,16 @@ def test_only_a_whole_checkpoint_counts(runs: Home) -> None:
         (run.checkpoints_dir / name).mkdir(parents=True)
     (run.checkpoints_dir / "step_000050" / "MANIFEST.json").write_text("{}", encoding="utf-8")
     assert newest_checkpoint(run) == 50
+
+
+def test_scorecards_travel_with_the_tick_and_the_note_comes_from_the_result(
+    runs: Home, client: TestClient
+) -> None:
+    run = make_run(runs, "a", 2)
+    with EventWriter(run.events_path) as events:
+        events.write("scorecard", step=2, holes=16, middle_nll_per_char=0.6, exact=0.25)
+    run.result_path.write_text(json.dumps({"adapter_why": "The adapter is that of step 2."}))
+    answer = client.get("/ct-api/run").json()
+    assert answer["s"] == [[2, 0.6, 0.25, 16]]
+    assert answer["view"]["note"] == "The adapter is that of step 2."
+    assert client.get("/ct-api/curves", params={"runs": "a"}).json()[0]["s"] == answer["s"]

@@ -128,3 +128,64 @@ def test_a_run_whose_settings_are_gone_is_still_shown() -> None:
     view = view_run("x", None, "stopped", Status(state="stopped"), Series())
     assert view.settings == "Its settings cannot be read."
     assert view.to_dict()["percent"] == 0
+
+
+def card(step: int, nll: float | None, exact: float = 0.25) -> Event:
+    found = {"holes": 16, "middle_nll_per_char": nll, "exact": exact}
+    return {"kind": "scorecard", "step": step, **found, "ts": 0.0}
+
+
+def test_scorecards_become_rows_and_a_resume_cuts_them_away() -> None:
+    series = series_of(card(0, 0.9), card(40, 0.7), card(80, 0.6))
+    assert series.scores == [[0, 0.9, 0.25, 16], [40, 0.7, 0.25, 16], [80, 0.6, 0.25, 16]]
+    assert series.copy().scores == series.scores
+    series.add([{"kind": "resume", "step": 40, "ts": 0.0}])
+    assert [row[0] for row in series.scores] == [0, 40]
+
+
+TURNED = [
+    *(train(step, 2.0 - step / 1000) for step in range(10, 501, 10)),
+    *(card(step * 100, nll) for step, nll in enumerate((0.9, 0.7, 0.6, 0.64, 0.68, 0.72))),
+]
+BY_HEART = (
+    "Held-out code got worse since step 200 while the training loss fell: "
+    "it is learning this code by heart."
+)
+
+
+def test_overfitting_is_said_in_words_with_the_adapter_that_is_kept() -> None:
+    view = look("running", series_of(*TURNED))
+    assert view.turned
+    assert view.note == f"{BY_HEART} The adapter of step 200 is kept."
+
+
+def test_held_out_loss_is_looked_at_where_no_holes_are_measured() -> None:
+    evaluations = [evaluation(event["step"], event["middle_nll_per_char"]) for event in TURNED[50:]]
+    view = look("running", series_of(*TURNED[:50], *evaluations))
+    assert (view.turned, view.note) == (True, BY_HEART)
+
+
+def test_a_curve_that_falls_says_nothing() -> None:
+    view = look("running", series_of(*TURNED[:53]))
+    assert (view.turned, view.note) == (False, "")
+
+
+def test_an_ended_run_says_which_step_its_adapter_is_from() -> None:
+    why = "The adapter is that of step 40, the best measured."
+    status = Status(state="finished", step=80, total_steps=80)
+    ended = view_run(
+        "x",
+        preset("demo"),
+        "finished",
+        status,
+        series_of(card(0, 0.9), card(40, 0.6), card(80, 0.7)),
+        result={"adapter_why": why},
+    )
+    assert ended.note == why
+    assert look("finished").note == ""
+
+
+def test_a_run_that_stopped_early_says_so_in_its_headline() -> None:
+    assert look("finished", message="Stopped early at step 30.").headline == (
+        "Stopped early at step 30."
+    )

@@ -6,8 +6,17 @@ import pytest
 
 from codetune_ui.core.config import Config
 from codetune_ui.core.presets import parse_assignments, preset
+from codetune_ui.runs.events import Event
 from codetune_ui.runs.state import State
-from codetune_ui.ui.words import STATE_LABELS, command_line, headline, log_line, plan_facts, way_out
+from codetune_ui.ui.words import (
+    STATE_LABELS,
+    command_line,
+    headline,
+    log_line,
+    overfit,
+    plan_facts,
+    way_out,
+)
 
 
 @pytest.mark.parametrize(
@@ -24,9 +33,8 @@ from codetune_ui.ui.words import STATE_LABELS, command_line, headline, log_line,
     ],
 )
 def test_every_state_has_its_sentence(state: State, sentence: str) -> None:
-    said = headline(
-        state, step=1412, total=2000, phase="loading the model", message="The disk is full."
-    )
+    message = "" if state == "finished" else "The disk is full."
+    said = headline(state, step=1412, total=2000, phase="loading the model", message=message)
     assert said == sentence
     assert STATE_LABELS[state]
 
@@ -91,3 +99,28 @@ def test_the_command_line_repeats_the_settings(config: Config) -> None:
 
 def test_a_preset_as_it_is_needs_only_its_name() -> None:
     assert command_line(preset("demo")) == "python app.py train --preset demo"
+
+
+def test_a_scorecard_is_a_line_of_the_log() -> None:
+    event: Event = {"kind": "scorecard", "step": 120, "holes": 16, "middle_nll_per_char": 0.6021}
+    line = "step 120  held-out holes 0.6021 nats per character"
+    assert log_line(event) == ("eval", line)
+    assert log_line({**event, "exact": 0.125}) == ("eval", f"{line}, 2 of 16 exact")
+
+
+@pytest.mark.parametrize(
+    ("since", "keeps", "end"),
+    [
+        (300, "best", "by heart. The adapter of step 300 is kept."),
+        (300, "last", "by heart. The adapter will be that of the last step, as set."),
+        (300, "", "while the training loss fell: it is learning this code by heart."),
+        (
+            0,
+            "best",
+            "since the first step while the training loss fell: it is learning this code by heart.",
+        ),
+    ],
+)
+def test_overfitting_says_which_adapter_is_kept(since: int, keeps: str, end: str) -> None:
+    assert overfit(since, keeps).endswith(end)
+    assert overfit(None, keeps) == ""

@@ -13,7 +13,7 @@ from codetune_ui.engine.fused.adapter import Adapter
 from codetune_ui.engine.fused.attention import Borders
 from codetune_ui.engine.fused.block import Keep, Pass
 from codetune_ui.engine.fused.build import Parts, take_apart
-from codetune_ui.engine.fused.loss import Targets, head_loss, head_loss_and_grad
+from codetune_ui.engine.fused.loss import Targets, head_loss, head_loss_and_grad, looked
 from codetune_ui.engine.fused.ops import operations
 
 LOGIT_BYTES = 512 * 2**20  # of one piece of logits
@@ -71,12 +71,26 @@ class FusedDecoder:
     @torch.no_grad()
     def loss(self, batch: Batch) -> Tensor:
         """Return the summed loss of a batch, without gradients."""
+        return head_loss(self._states(batch), self.parts.head, batch.targets, self.piece)
+
+    @torch.no_grad()
+    def look(self, batch: Batch, vocabulary: int) -> tuple[Tensor, Tensor]:
+        """Return the loss of each target, and the likeliest of so many tokens in its place."""
+        y, wanted = self._states(batch), (batch.targets.places, batch.targets.ids)
+        found = []
+        for places, ids in zip(*(torch.split(one, self.piece) for one in wanted), strict=True):
+            logits = y.index_select(0, places) @ self.parts.head.T
+            found.append(looked(logits[:, :vocabulary], ids))
+            del logits  # before the next piece: two of them would lie there at once
+        losses, likeliest = zip(*found, strict=True)
+        return torch.cat(losses), torch.cat(likeliest)
+
+    def _states(self, batch: Batch) -> Tensor:
         stream, shared = self._embed(batch)
         delta: Tensor | None = None
         for block in self.parts.blocks:
             stream, delta, _ = block.forward(stream, delta, shared)
-        _, y = self._last_norm(stream, delta)
-        return head_loss(y, self.parts.head, batch.targets, self.piece)
+        return self._last_norm(stream, delta)[1]
 
     @torch.no_grad()
     def add(self, batch: Batch, scale: Tensor) -> Tensor:

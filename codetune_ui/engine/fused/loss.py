@@ -35,6 +35,15 @@ def head_loss_and_grad(
     return _pieces(y, head, targets, piece, grad), grad
 
 
+def looked(logits: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the negative log-likelihood of each id (fp32), and the likeliest one in its place.
+
+    logits (targets, vocabulary), ids (targets,).
+    """
+    chances = logits.float().log_softmax(-1)
+    return -chances.gather(1, ids[:, None]).squeeze(1), chances.argmax(-1)
+
+
 def _pieces(y: Tensor, head: Tensor, targets: Targets, piece: int, grad: Tensor | None) -> Tensor:
     ops = operations(y.device)
     total = torch.zeros((), dtype=torch.float32, device=y.device)

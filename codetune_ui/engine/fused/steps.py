@@ -12,7 +12,7 @@ from codetune_ui.core.pack import Row
 from codetune_ui.core.ways import Way
 from codetune_ui.engine.fused.block import Keep
 from codetune_ui.engine.fused.decoder import Batch, FusedDecoder
-from codetune_ui.engine.fused.graph import GraphedDecoder
+from codetune_ui.engine.fused.graph import GraphedDecoder, Size, pad
 from codetune_ui.engine.rows import flatten
 
 
@@ -73,6 +73,18 @@ class FusedSteps:
         self._passes.begin()
         losses = [self._passes.loss(batch) for batch in batches]
         return torch.stack(losses).sum(), sum(len(batch.targets.ids) for batch in batches)
+
+    def look(self, row: Row, vocabulary: int) -> tuple[Tensor, Tensor]:
+        """Return the loss of each target of a row, and the likeliest token in its place.
+
+        Computed plainly: nothing is recorded, so that no memory stays taken.
+        """
+        batch = on_device(flatten([row]), self.decoder.device)
+        if self.decoder.device.type == "cuda":  # one form for every look: kernels are built once
+            borders = pad(batch, Size.of(batch, learns=False)).borders
+            batch = Batch(batch.ids, batch.positions, borders, batch.targets)
+        self.decoder.begin()
+        return self.decoder.look(batch, vocabulary)
 
     def _batches(self, rows: Sequence[Row]) -> list[Batch]:
         count = self.way.rows
