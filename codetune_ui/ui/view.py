@@ -86,14 +86,19 @@ class Series:
         known = [(row[1], row[0]) for row in self.evals if row[1] is not None]
         return (min(known)[1], min(known)[0]) if known else None
 
+    def best_score(self) -> int:
+        """Return the step whose adapter found held-out middles likeliest, 0 for none."""
+        known = [(row[1], row[0]) for row in self.scores if row[0] and row[1] is not None]
+        return min(known)[1] if known else 0
+
     def turned(self) -> int | None:
-        """Return the step since which held-out code got worse while the training loss fell."""
-        held_out = self.scores if len(self.scores) > 1 else self.evals
-        curves = (
-            [(row[0], row[1]) for row in rows if row[1] is not None]
-            for rows in (held_out, self.train)
-        )
-        return turned(*curves)
+        """Return the step since which held-out code got worse while the training loss fell.
+
+        The holes are asked first; the held-out loss is of more code, and can show it too.
+        """
+        train = _known(self.train)
+        found = (turned(_known(rows), train) for rows in (self.scores, self.evals))
+        return next((step for step in found if step is not None), None)
 
     def spark(self) -> list[float]:
         """Return the means of at most 60 stretches of the loss, for a sparkline."""
@@ -101,6 +106,10 @@ class Series:
         size = max(1, -(-len(losses) // SPARK_POINTS))
         buckets = [losses[i : i + size] for i in range(0, len(losses), size)]
         return [round(sum(bucket) / len(bucket), 4) for bucket in buckets]
+
+
+def _known(rows: Sequence[Row]) -> list[tuple[int, float]]:
+    return [(row[0], row[1]) for row in rows if row[1] is not None]
 
 
 def _cut(rows: list[Row], step: int) -> None:
@@ -194,7 +203,7 @@ def view_run(
         left=words.duration(_seconds_left(series, total)) if state == "running" else "",
         title=f"{percent}% · {name}" if state in ACTIVE else f"{name} {words.STATE_LABELS[state]}",
         can=_possible(state, checkpoint_step, stopping_s),
-        note=" ".join(filter(None, (words.overfit(turn, _keeps(config, series, why)), why))),
+        note=" ".join(filter(None, (words.overfit(turn, *_keeps(config, series, why)), why))),
         turned=turn is not None,
         tail=tail if state in ("failed", "lost") else "",
         max_grad_norm=config.max_grad_norm if config else 0.0,
@@ -202,9 +211,11 @@ def view_run(
     )
 
 
-def _keeps(config: Config | None, series: Series, why: str) -> str:
-    """Return which adapter is being kept while a run goes on: best, last, or "" when not known."""
-    return "" if why or config is None or not series.scores else config.keep_best
+def _keeps(config: Config | None, series: Series, why: str) -> tuple[str, int]:
+    """Return which adapter a run that goes on will have: the setting, and the best step so far."""
+    if why or config is None or not series.scores:
+        return "", 0
+    return config.keep_best, series.best_score()
 
 
 def _seconds_left(series: Series, total: int) -> float | None:

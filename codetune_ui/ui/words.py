@@ -74,8 +74,11 @@ def way_out(state: State, hint: str, checkpoint_step: int) -> str:
     return ""
 
 
-def overfit(since: int | None, keeps: str = "") -> str:
-    """Return that a run learns its code by heart; keeps: which adapter it will have in the end."""
+def overfit(since: int | None, keeps: str = "", best: int = 0) -> str:
+    """Return that a run learns its code by heart.
+
+    keeps: which adapter it will have in the end, best: the step of the best one so far.
+    """
     if since is None:
         return ""
     begin = f"step {since:,}" if since else "the first step"
@@ -83,8 +86,8 @@ def overfit(since: int | None, keeps: str = "") -> str:
         f"Held-out code got worse since {begin} while the training loss fell: "
         "it is learning this code by heart."
     )
-    if keeps == "best" and since:
-        return f"{sentence} The adapter of step {since:,} is kept."
+    if keeps == "best" and best:
+        return f"{sentence} The adapter of step {best:,} is kept."
     if keeps == "last":
         return f"{sentence} The adapter will be that of the last step, as set."
     return sentence

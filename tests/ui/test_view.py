@@ -159,6 +159,13 @@ def test_overfitting_is_said_in_words_with_the_adapter_that_is_kept() -> None:
     assert view.note == f"{BY_HEART} The adapter of step 200 is kept."
 
 
+def test_held_out_loss_can_show_it_where_the_holes_do_not() -> None:
+    evaluations = [evaluation(event["step"], event["middle_nll_per_char"]) for event in TURNED[50:]]
+    cards = [card(step, 0.9 - step / 1000) for step in range(0, 501, 100)]
+    view = look("running", series_of(*TURNED[:50], *evaluations, *cards))
+    assert view.note == f"{BY_HEART} The adapter of step 500 is kept."
+
+
 def test_held_out_loss_is_looked_at_where_no_holes_are_measured() -> None:
     evaluations = [evaluation(event["step"], event["middle_nll_per_char"]) for event in TURNED[50:]]
     view = look("running", series_of(*TURNED[:50], *evaluations))

@@ -109,18 +109,21 @@ def test_a_scorecard_is_a_line_of_the_log() -> None:
 
 
 @pytest.mark.parametrize(
-    ("since", "keeps", "end"),
+    ("since", "keeps", "best", "end"),
     [
-        (300, "best", "by heart. The adapter of step 300 is kept."),
-        (300, "last", "by heart. The adapter will be that of the last step, as set."),
-        (300, "", "while the training loss fell: it is learning this code by heart."),
+        (300, "best", 310, "by heart. The adapter of step 310 is kept."),
+        (300, "last", 310, "by heart. The adapter will be that of the last step, as set."),
+        (300, "", 0, "while the training loss fell: it is learning this code by heart."),
         (
             0,
             "best",
+            0,
             "since the first step while the training loss fell: it is learning this code by heart.",
         ),
     ],
 )
-def test_overfitting_says_which_adapter_is_kept(since: int, keeps: str, end: str) -> None:
-    assert overfit(since, keeps).endswith(end)
-    assert overfit(None, keeps) == ""
+def test_overfitting_says_which_adapter_is_kept(
+    since: int, keeps: str, best: int, end: str
+) -> None:
+    assert overfit(since, keeps, best).endswith(end)
+    assert overfit(None, keeps, best) == ""
