@@ -18,10 +18,10 @@ import numpy as np
 from codetune_ui.core.completion import Ask
 from codetune_ui.core.config import Config
 from codetune_ui.core.document import Document
-from codetune_ui.core.errors import RunError, SourceError
-from codetune_ui.core.evaluation import Filled, Request, evaluation, most_tokens
+from codetune_ui.core.errors import RunError
+from codetune_ui.core.evaluation import Filled, evaluation, most_tokens
 from codetune_ui.core.families import FimFormat, find_format
-from codetune_ui.core.holes import Hole, Holes, cut_holes
+from codetune_ui.core.holes import ONE_LINE, Hole
 from codetune_ui.core.neighbours import Repository
 from codetune_ui.core.pack import from_words
 from codetune_ui.core.readback import in_document_order
@@ -30,6 +30,7 @@ from codetune_ui.core.seen import Seen
 from codetune_ui.core.tokens import CodeTokenizer
 from codetune_ui.engine.adapters import Adapters
 from codetune_ui.engine.answer import Job
+from codetune_ui.engine.chosen import choose
 from codetune_ui.engine.desk import as_trained
 from codetune_ui.engine.generate import Completer
 from codetune_ui.engine.hub import resolve_model
@@ -59,9 +60,10 @@ def evaluate(job: Run, reporter: Reporter, stop: StopWish) -> None:
     folder = resolve_model(config)
     tokenizer = CodeTokenizer.from_folder(folder)
     format = find_format(tokenizer, folder, config)
-    documents = held_out(run)
-    material = read_training_code(documents, training_code(run, tokenizer, format, stop))
-    holes = draw(documents, request, material)
+    chosen = choose(job.home, run, request, held_out)
+    documents = chosen.documents
+    material = read_training_code(chosen.all_code, training_code(run, tokenizer, format, stop))
+    holes = chosen.draw(material.seen.has)
     reporter.state("running", total_steps=2 * len(holes.found))
     # --- model
     reporter.phase("Loading the base model")
@@ -87,6 +89,7 @@ def evaluate(job: Run, reporter: Reporter, stop: StopWish) -> None:
         "left_out_in_train": holes.in_train,
         "training_code_read": material.whole,
         "seconds": round(time.monotonic() - began, 1),
+        **chosen.about(holes),
     }
     write_result(job, evaluation(filled, request, about))
 
@@ -151,23 +154,6 @@ def read_training_code(documents: Sequence[Document], code: Iterator[str]) -> Ma
     return material
 
 
-def draw(documents: Sequence[Document], request: Request, material: Material) -> Holes:
-    """Cut the holes that are asked for; `SourceError` when there is not one."""
-    holes = cut_holes(
-        documents,
-        request.holes,
-        seed=request.seed,
-        kinds=request.kinds,
-        in_train=material.seen.has,
-    )
-    if not holes.found:
-        raise SourceError(
-            "The held-out code has no hole that is not in the training code too.",
-            "Choose other kinds of holes, or train with more code held out.",
-        )
-    return holes
-
-
 def asks_for(
     holes: Sequence[Hole], documents: Sequence[Document], config: Config, format: FimFormat | None
 ) -> list[Ask]:
@@ -218,7 +204,7 @@ def fill(
         for job, chunk in written:
             place, side = places[job]
             texts[place][side] += chunk.text
-            if holes[place].kind != "block" and "\n" in texts[place][side]:
+            if holes[place].kind in ONE_LINE and "\n" in texts[place][side]:
                 job.cancel.set()  # an editor that wants one line stops listening here
             if chunk.finish:
                 text = one_line(texts[place][side], holes[place].kind)
