@@ -55,7 +55,7 @@ def own_hole(
     if not middle.strip():
         raise SourceError(
             "It is not said what should stand in the hole.",
-            f"Put it between {OPEN} and {CLOSE}.",
+            f"Write it, or mark it by {OPEN} before and {CLOSE} after.",
         )
     if len(middle) > LONGEST_TRUTH:
         raise SourceError(

@@ -30,6 +30,10 @@ HEADLINES = {
     "worse": "{new} is worse than {old} on this code.",
     "no difference": "No difference between {new} and {old} could be shown.",
 }
+FEW = (
+    "The interval just clears 0, but so few holes were won or lost that the toss of a coin could "
+    "have done it. More holes may tell."
+)
 STRICT = (
     "Exact match is strict: a fill that does the same in other words counts as a miss. "
     "So look at the difference between the two, not at the height of either."
@@ -79,7 +83,7 @@ def verdict(found: Found, sides: Sides) -> str:
     """Return the large sentence with its figures, and what it means in two lines."""
     word = str(found["verdict"])
     head = HEADLINES[word].format(new=sides.new_name, old=sides.old_name)
-    meaning = "".join(f"<p>{escape(text)}</p>" for text in (MEANING[word], STRICT))
+    meaning = "".join(f"<p>{escape(text)}</p>" for text in (_means_what(found), STRICT))
     return (
         f'<section class="ev-verdict {TONES[word]}"><h2 class="ev-says">'
         f"{escape(head[:1].upper() + head[1:])}</h2>"
@@ -87,6 +91,12 @@ def verdict(found: Found, sides: Sides) -> str:
         f'<div class="ev-facts">{_facts(found, sides)}</div>'
         f'<div class="ev-means">{meaning}</div></section>'
     )
+
+
+def _means_what(found: Found) -> str:
+    word, change = str(found["verdict"]), found["difference"][MAIN]
+    clears = change is not None and tone(MAIN, change) != "same"
+    return FEW if clears and word == "no difference" else MEANING[word]
 
 
 def _facts(found: Found, sides: Sides) -> str:
@@ -197,22 +207,23 @@ def _bar(label: str, part: Found, sides: Sides, scale: tuple[str, float, float])
         for name, value in (("old", old), ("new", new))
         for length in (100 * (value or 0) / (longest or 1),)
     )
-    text = "–" if change is None else points(change[0])
+    text, word = "–" if change is None else points(change[0]), judged(part, metric)
     return (
         f'<div class="ev-row"><span class="ev-l">{escape(label)} <small>{part["holes"]}</small>'
-        f'</span><span class="ev-both">{both}</span>{track(metric, change, most)}'
-        f'<span class="ev-d {tone(metric, change)}">{text}</span></div>'
+        f'</span><span class="ev-both">{both}</span>'
+        f"{track(word, change, most)}"
+        f'<span class="ev-d {word}">{text}</span></div>'
     )
 
 
-def track(metric: str, change: Change | None, most: float) -> str:
-    """Return an interval around zero, drawn on a scale from -`most` to `most`."""
+def track(word: str, change: Change | None, most: float) -> str:
+    """Return an interval around zero, on a scale from -`most` to `most`, coloured as `judged`."""
     if change is None:
         return '<span class="ev-track"></span>'
     mean, low, high = (50 + 50 * max(-1.0, min(1.0, value / most)) for value in change)
     title = f"{change[0]:+.3f}, 95 % interval {change[1]:+.3f} to {change[2]:+.3f}"
     return (
-        f'<span class="ev-track {tone(metric, change)}" role="img" aria-label="{title}" '
+        f'<span class="ev-track {word}" role="img" aria-label="{title}" '
         f'title="{title}"><i style="left:{low:.1f}%;width:{max(high - low, 0.5):.1f}%"></i>'
         f'<b style="left:{mean:.1f}%"></b></span>'
     )
@@ -221,6 +232,13 @@ def track(metric: str, change: Change | None, most: float) -> str:
 def _reach(changes: Sequence[Change | None]) -> float:
     drawn = [abs(value) for change in changes if change is not None for value in change]
     return max(drawn, default=0.0) * 1.08 or 0.1
+
+
+def judged(part: Found, metric: str) -> str:
+    """Return better, worse or same: of exact match what the verdict says, else what `tone` says."""
+    if metric == MAIN:
+        return TONES[str(part["verdict"])]
+    return tone(metric, part["difference"][metric])
 
 
 def tone(metric: str, change: Change | None) -> str:
@@ -262,7 +280,7 @@ def _score(found: Found, sides: Sides, metric: str) -> str:
     return (
         f"<tr><td>{escape(LABELS[metric])}</td>"
         f'<td class="num">{_figure(metric, old)}</td><td class="num">{_figure(metric, new)}</td>'
-        f'<td class="num {tone(metric, change)}"><b>{text}</b> <small>{within}</small></td></tr>'
+        f'<td class="num {judged(found, metric)}"><b>{text}</b> <small>{within}</small></td></tr>'
     )
 
 
@@ -270,17 +288,17 @@ def plainly(found: Found) -> str:
     """Say in which scores and kinds it is better, worse, or neither.
 
     >>> change = {name: None for name in METRICS} | {"parses": [0.1, 0.05, 0.2]}
-    >>> plainly({"difference": change, "by_kind": {}})
+    >>> plainly({"difference": change, "by_kind": {}, "verdict": "better"})
     '<ul class="ev-plain"><li class="better"><b>Better:</b> File still parses.</li></ul>'
     """
     named: dict[str, list[str]] = {"better": [], "same": [], "worse": []}
     for metric in METRICS:
         if (change := found["difference"][metric]) is not None:
-            named[tone(metric, change)].append(LABELS[metric].partition(" (")[0])
+            named[judged(found, metric)].append(LABELS[metric].partition(" (")[0])
     for kind, part in found["by_kind"].items():
         change = part["difference"][MAIN]
         if len(found["by_kind"]) > 1 and change is not None:
-            named[tone(MAIN, change)].append(f"{KINDS.get(kind, kind).lower()} (exact match)")
+            named[judged(part, MAIN)].append(f"{KINDS.get(kind, kind).lower()} (exact match)")
     words = {"better": "Better", "same": "No clear difference", "worse": "Worse"}
     lines = "".join(
         f'<li class="{key}"><b>{words[key]}:</b> {escape(", ".join(names))}.</li>'
