@@ -15,6 +15,8 @@ from codetune_ui.engine.fused.attention import Heads
 from codetune_ui.engine.fused.decode_ops import Product
 
 LONGEST = 200
+AT = [5, 170, 0, 63, 199]  # where each row stands, and which slots it uses
+MASKS = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0], [0.0, 0.0]]
 HEADS = (  # multi-query, grouped, a group that is no power of two, and a head for each
     Heads(16, 1, 128, 128**-0.5),
     Heads(8, 4, 64, 0.125),
@@ -41,12 +43,12 @@ def differences(ops: ModuleType, device: str, dtype: torch.dtype) -> dict[str, f
 
 
 def _products(device: str, dtype: torch.dtype, outputs: int, slots: int) -> tuple[Product, Product]:
-    """Return the same product of two rows on the device, and in fp32 on the CPU."""
-    y = torch.randn(2, outputs + slots * 24).to(dtype)
+    """Return the same product of five rows on the device, and in fp32 on the CPU."""
+    y = torch.randn(len(AT), outputs + slots * 24).to(dtype)
     if not slots:
         return Product(y.to(device, copy=True), outputs), Product(y.float(), outputs)
     b = (torch.randn(outputs, 2 * 24) / 5).to(dtype)  # buffers are wider than what is used
-    masks = torch.tensor([[0.0, 0.0], [0.0, 1.0]]).to(dtype)
+    masks = torch.tensor(MASKS).to(dtype)
     ours = [t.to(device, copy=True) for t in (y, b, masks)]
     wide = [t.float().clone() for t in (y, b, masks)]
     mine, plain = (
@@ -62,9 +64,9 @@ def _attention(
     name = f"{heads.count}/{heads.key_count} heads of {heads.width}, {turns}, {slots} slots"
     whole = (heads.count + 2 * heads.key_count) * heads.width
     mine, plain = _products(device, dtype, whole, slots)
-    cache = torch.randn(2, 2, LONGEST, heads.key_count, heads.width).to(dtype)
+    cache = torch.randn(2, len(AT), LONGEST, heads.key_count, heads.width).to(dtype)
     ours, wide = cache.to(device, copy=True), cache.float().clone()
-    at = torch.tensor([5, 170])
+    at = torch.tensor(AT)
     angle = torch.randn(LONGEST, heads.width // 2)
     angles = (torch.cat([angle.cos()] * 2, -1), torch.cat([angle.sin()] * 2, -1))
     on = (angles[0].to(device), angles[1].to(device))
@@ -74,7 +76,7 @@ def _attention(
     queries = heads.count * heads.width
     worst = max(_worst(qkv[:, :queries], right[:, :queries]), _worst(ours, wide))
     found = {f"place, {name}": worst}
-    for rows in (1, 2):
+    for rows in (1, 2, len(AT)):
         seen = ops.attend_cached(qkv[:rows], ours[0], ours[1], here[:rows], heads)
         should = decode_ops.attend_cached(right[:rows], wide[0], wide[1], at[:rows], heads)
         found[f"attend, {name}, {rows} rows"] = _worst(seen, should)

@@ -8,3 +8,4 @@ PROJECT_ROOT = Path(__file__).resolve().parents[2]
 ASSETS = PROJECT_ROOT / "assets"
 DEMO_MODEL = ASSETS / "demo_model"
 DEMO_CODE = ASSETS / "demo_code"
+PROBE = ASSETS / "probe"

@@ -85,7 +85,7 @@ def _key(item: Item) -> tuple[Any, ...]:
 
 def _compare(pairs: Sequence[Pair], seed: int) -> Comparison:
     scores = [[item["adapter"]["scores"] for item in side] for side in zip(*pairs, strict=True)]
-    return compare(scores[0], scores[1], seed=seed)
+    return compare(scores[0], scores[1], [item["path"] for item, _ in pairs], seed=seed)
 
 
 def _named(found: Comparison) -> dict[str, Any]:

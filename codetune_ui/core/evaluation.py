@@ -54,9 +54,15 @@ def most_tokens(kind: HoleKind) -> int:
 
 
 def evaluation(
-    filled: Sequence[Filled], request: Request, about: Mapping[str, Any]
+    filled: Sequence[Filled],
+    request: Request,
+    about: Mapping[str, Any],
+    price: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return the whole evaluation as JSON values; `about` says what else is worth keeping."""
+    """Return the whole evaluation as JSON values; `about` says what else is worth keeping.
+
+    price: what the training has cost on general code, as `core.probe` has it.
+    """
     whole = _compare(filled, request)
     return {
         **about,
@@ -66,13 +72,14 @@ def evaluation(
         **whole.to_dict(),
         "by_kind": _by(filled, request, lambda hole: hole.kind),
         "by_language": _by(filled, request, lambda hole: hole.language),
+        "forgetting": price,
         "items": [_item(one) for one in filled],
     }
 
 
 def _compare(filled: Sequence[Filled], request: Request) -> Comparison:
     sides = [one.base_scores for one in filled], [one.adapter_scores for one in filled]
-    return compare(*sides, seed=request.seed)
+    return compare(*sides, [one.hole.path for one in filled], seed=request.seed)
 
 
 def _by(
@@ -119,7 +126,10 @@ def _first_lines(text: str) -> str:
 
 def summary(found: Mapping[str, Any]) -> list[str]:
     """Return what a terminal shows of an evaluation: the sentence, then a table."""
-    lines = [str(found["sentence"]), "", f"{'':<22}{'base':>9}{'adapter':>9}{'difference':>12}"]
+    lines = [str(found["sentence"])]
+    if price := found.get("forgetting"):
+        lines.append(str(price["sentence"]))
+    lines += ["", f"{'':<22}{'base':>9}{'adapter':>9}{'difference':>12}"]
     for name, change in found["difference"].items():
         sides = [_figure(found[side][name]) for side in ("base", "adapter")]
         mean, low, high = change or (None, None, None)

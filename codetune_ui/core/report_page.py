@@ -6,6 +6,7 @@ escaped: a file that is made of markup shows as its text.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -24,6 +25,7 @@ LABELS = {
     "identifiers": "Names of this code used",
     "middle_nll_per_char": "Nats per character of the truth (less is better)",
 }
+WORDS = re.compile(r"\w+|\s|[^\w\s]")
 WIDTH, ROW, LEFT = 720, 26, 250  # of a chart, in pixels
 
 STYLE = """
@@ -41,6 +43,11 @@ td.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
 th button{all:unset;cursor:pointer;font-weight:600}th button:focus-visible{outline:2px solid}
 pre{margin:0;white-space:pre-wrap;word-break:break-word;font:12px/1.4 ui-monospace,monospace}
 pre i{color:var(--dim);font-style:normal}mark{background:var(--mark);color:inherit}
+del{color:var(--bad);text-decoration:line-through}
+mark::before,mark::after,del::before,del::after{position:absolute;width:1px;height:1px;
+overflow:hidden;clip-path:inset(50%);white-space:nowrap}
+mark::before{content:" [not in the truth: "}del::before{content:" [missing: "}
+mark::after,del::after{content:"] "}
 #holes{table-layout:fixed}#holes td{overflow-wrap:anywhere}
 #holes th:nth-child(-n+2){width:6rem}#holes th:nth-child(3){width:14%}
 #holes th:nth-child(4){width:32%}
@@ -80,11 +87,13 @@ def page(found: Mapping[str, Any]) -> str:
         _chart(found, "exact_match"),
         "<h2>Difference in nats per character of the truth (left is better)</h2>",
         _chart(found, "middle_nll_per_char"),
+        _price(found.get("forgetting")),
         f"<h2>All {found['holes']} holes</h2>",
         _holes(found["items"]),
         f'<p class="dim">Seed {settings["seed"]}, greedy, at most {settings["line_tokens"]} tokens '
-        f"in a line and {settings['block_tokens']} in a block. Marked is what differs from the "
-        "truth.</p>",
+        f"in a line and {settings['block_tokens']} in a block. "
+        "<mark>Marked</mark> is what the truth has not, <del>struck</del> what the answer lacks."
+        "</p>",
     ]
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -175,6 +184,32 @@ def _interval(name: str, change: Sequence[float], y: float, zero: float, scale: 
     )
 
 
+def _price(price: Mapping[str, Any] | None) -> str:
+    """Return what the training has cost on general code, by language; nothing for nothing."""
+    if not price:
+        return ""
+    rows = [("all", price), *price["by_language"].items()]
+    body = "".join(_price_row(name, part) for name, part in rows)
+    head = "<th>Language</th><th>Holes</th><th>Base</th><th>Adapter</th><th>Difference (95 %)</th>"
+    return (
+        "<h2>The price: nats per character of general code (less is better)</h2>"
+        f"<p>{escape(price['sentence'])} It is measured on {price['files']} short files that come "
+        "with CodeTune UI and are not of this code base.</p>"
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    )
+
+
+def _price_row(name: str, part: Mapping[str, Any]) -> str:
+    nats = part["nats_per_char"]
+    mean, low, high = nats["difference"]
+    tone = _tone("middle_nll_per_char", nats["difference"])
+    return (
+        f'<tr><td>{escape(name)}</td><td class="n">{part["holes"]}</td>'
+        f'<td class="n">{_figure(nats["base"])}</td><td class="n">{_figure(nats["adapter"])}</td>'
+        f'<td class="n {tone}">{mean:+.3f} ({low:+.3f} to {high:+.3f})</td></tr>'
+    )
+
+
 # --- holes
 
 
@@ -203,14 +238,23 @@ def _hole(item: Mapping[str, Any]) -> str:
 
 
 def marked(truth: str, answer: str) -> str:
-    """Return an answer, escaped, with what is not in the truth marked.
+    """Return an answer, escaped, with what the truth has not marked, and what it lacks struck.
+
+    Words are compared whole: half a word in common says nothing.
 
     >>> marked("a = b", "a = <b>")
     'a = <mark>&lt;</mark>b<mark>&gt;</mark>'
+    >>> marked("total(left)", "total(right)")
+    'total(<del>left</del><mark>right</mark>)'
     """
+    wanted, given = WORDS.findall(truth), WORDS.findall(answer)
     parts = []
-    for step in Levenshtein.opcodes(truth, answer):
-        text = escape(answer[step.dest_start : step.dest_end])
-        if text:
-            parts.append(text if step.tag == "equal" else f"<mark>{text}</mark>")
+    for step in Levenshtein.opcodes(wanted, given):
+        lacks = "".join(wanted[step.src_start : step.src_end])
+        has = "".join(given[step.dest_start : step.dest_end])
+        if step.tag == "equal":
+            parts.append(escape(has))
+            continue
+        parts.append(f"<del>{escape(lacks)}</del>" if lacks else "")
+        parts.append(f"<mark>{escape(has)}</mark>" if has else "")
     return "".join(parts)

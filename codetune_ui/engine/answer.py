@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -22,12 +22,20 @@ class Job:
     """One hole to fill: with which adapter (None is the base), and who may end it early.
 
     format: the adapter's own, if it has another than the base.
+    known: what truly stands in the hole, as tokens; where answers are written side by side, its
+        `losses` (nats, one a token) are there as soon as the prompt is read.
+    only_read: nothing is written, and the prompt leaves room for all that is known.
+    time_limit_s: after which an answer ends as it is.
     """
 
     ask: Ask
     adapter: str | None
     cancel: threading.Event
     format: FimFormat | None = None
+    known: tuple[int, ...] = ()
+    only_read: bool = False
+    time_limit_s: float = TIME_LIMIT_S
+    losses: list[float] = field(default_factory=list)
 
 
 class Answer:
@@ -55,7 +63,7 @@ class Answer:
         self._writer = Writer(tokenizer, job.ask.stop)
         self._count = 0
         self._first = 0.0
-        self._finish: Finish = ""
+        self._finish: Finish = "length" if job.only_read else ""
 
     @property
     def ended(self) -> bool:
@@ -70,7 +78,7 @@ class Answer:
         text = "" if token in self._stops else self._writer.add(token)
         if token in self._stops or self._writer.stopped:
             self._finish = "stop"
-        elif self.left <= 0 or time.perf_counter() - self._began > TIME_LIMIT_S:
+        elif self.left <= 0 or time.perf_counter() - self._began > self.job.time_limit_s:
             self._finish = "length"
         return text
 

@@ -2,16 +2,20 @@
 
 Both are asked at once and end by the same rules: a hole in a line at the first line break, as an
 editor asks for one line; a block at the model's own end of the middle; both after so many tokens.
+Where the decoder writes, it reads each prompt once: how likely the truth is comes with its answer.
+Then both read a few holes of general code, to show what the training has cost there.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -24,17 +28,17 @@ from codetune_ui.core.families import FimFormat, find_format
 from codetune_ui.core.holes import ONE_LINE, Hole
 from codetune_ui.core.neighbours import Repository
 from codetune_ui.core.pack import from_words
+from codetune_ui.core.probe import forgetting, probe_holes
 from codetune_ui.core.readback import in_document_order
 from codetune_ui.core.scores import Answer, Names, one_line, score
 from codetune_ui.core.seen import Seen
 from codetune_ui.core.tokens import CodeTokenizer
-from codetune_ui.engine.adapters import Adapters
 from codetune_ui.engine.answer import Job
 from codetune_ui.engine.chosen import choose
 from codetune_ui.engine.desk import as_trained
 from codetune_ui.engine.generate import Completer
 from codetune_ui.engine.hub import resolve_model
-from codetune_ui.engine.likelihood import Likelihood, Measurer
+from codetune_ui.engine.likelihood import Likelihood, Measurer, Truth
 from codetune_ui.engine.report import Reporter, StopWish
 from codetune_ui.engine.rows import rows_on_disk
 from codetune_ui.runs.evaluations import find_run, read_request, write_result
@@ -42,7 +46,8 @@ from codetune_ui.runs.files import read_json
 from codetune_ui.runs.store import Run
 
 Progress = Callable[[int, int, str], None]  # done, of how many, what was done
-Sides = tuple[Answer, Answer]  # base, adapter
+Answers = tuple[Answer, Answer]  # base, adapter
+Likely = tuple[Likelihood, Likelihood]
 
 
 def evaluate(job: Run, reporter: Reporter, stop: StopWish) -> None:
@@ -52,11 +57,11 @@ def evaluate(job: Run, reporter: Reporter, stop: StopWish) -> None:
     began = time.monotonic()
 
     def tell(done: int, total: int, deed: str) -> None:
-        stop.check()
         reporter.event("evaluate", done=done, total=total, deed=deed)
-        reporter.step(done if deed == WRITTEN else total + done)
+        reporter.step(sum(planned[: DEEDS.index(deed)]) + done)
 
     # --- holes
+    general = probe_holes()
     folder = resolve_model(config)
     tokenizer = CodeTokenizer.from_folder(folder)
     format = find_format(tokenizer, folder, config)
@@ -64,19 +69,27 @@ def evaluate(job: Run, reporter: Reporter, stop: StopWish) -> None:
     documents = chosen.documents
     material = read_training_code(chosen.all_code, training_code(run, tokenizer, format, stop))
     holes = chosen.draw(material.seen.has)
-    reporter.state("running", total_steps=2 * len(holes.found))
+    planned = [len(holes.found), 0, len(general)]  # how many holes are filled, measured, probed
+    reporter.state("running", total_steps=sum(planned))
     # --- model
     reporter.phase("Loading the base model")
-    completer = Completer.load(config, folder)
+    completer = Completer.load(config, folder, ROWS)
     completer.adapters.load(run.name, run.adapter_dir)
+    if completer.adapters.decoder is None:
+        planned[1] = len(holes.found)
+        reporter.state("running", total_steps=sum(planned))
     stop.check()
-    # --- answers
+    # --- answers, and how likely the true code is
+    side = Side(completer, run.name, format, tell, stop.check)
     reporter.phase(f"Filling {len(holes.found)} holes with base and adapter")
     asks = asks_for(holes.found, documents, config, format)
-    answers = fill(completer, run.name, holes.found, asks, format, tell)
-    # --- likelihood
-    reporter.phase("Measuring how likely the true code is")
-    likely = measure(completer, run, holes.found, asks, format, tell)
+    answers, likely = fill(side, holes.found, asks)
+    if None in likely:
+        reporter.phase("Measuring how likely the true code is")
+        likely = measured_too(side, holes.found, asks, likely)
+    # --- what it has cost
+    reporter.phase("Measuring how sure they are of general code")
+    price = probe(side, general, config)
     # --- verdict
     filled = scored(holes.found, answers, likely, material.names.known())
     about = {
@@ -91,10 +104,11 @@ def evaluate(job: Run, reporter: Reporter, stop: StopWish) -> None:
         "seconds": round(time.monotonic() - began, 1),
         **chosen.about(holes),
     }
-    write_result(job, evaluation(filled, request, about))
+    write_result(job, evaluation(filled, request, about, price))
 
 
-WRITTEN, MEASURED = "filled", "measured"
+DEEDS = WRITTEN, MEASURED, PROBED = "filled", "measured", "of general code measured"
+ROWS = 16  # answers written side by side: a step costs little more than with two
 
 
 # --- holes
@@ -177,85 +191,134 @@ def asks_for(
 # --- both sides
 
 
+@dataclass(frozen=True)
+class Side:
+    """What fills and measures: a model with one adapter; and who hears of it, or ends it.
+
+    tell: hears of each hole. check: raises where nobody wants the rest; asked at each token.
+    """
+
+    completer: Completer
+    adapter: str
+    format: FimFormat | None
+    tell: Progress
+    check: Callable[[], None]
+
+    def truth(self, hole: Hole) -> Truth:
+        """Return what stood in a hole, as tokens."""
+        return Truth.of(hole.middle, self.completer.tokenizer, self.format)
+
+    def jobs(self, ask: Ask, truth: Truth, *, only_read: bool = False) -> tuple[Job, Job]:
+        """Return one hole as the base and the adapter are asked to fill it."""
+        base, adapter = (
+            Job(ask, name, threading.Event(), self.format, truth.ids, only_read, math.inf)
+            for name in (None, self.adapter)
+        )
+        return base, adapter
+
+
 def fill(
-    completer: Completer,
-    adapter: str,
-    holes: Sequence[Hole],
-    asks: Sequence[Ask],
-    format: FimFormat | None,
-    tell: Progress,
-) -> list[Sides]:
-    """Return what base and adapter write into each hole, both written in one batch."""
-    places: dict[Job, tuple[int, int]] = {}
-    texts = [["", ""] for _ in holes]
-    done: list[list[Answer | None]] = [[None, None] for _ in holes]
-    coming = iter([(place, side) for place in range(len(holes)) for side in (0, 1)])
+    side: Side, holes: Sequence[Hole], asks: Sequence[Ask]
+) -> tuple[list[Answers], list[Likely | None]]:
+    """Return what base and adapter write into each hole, and how likely they find the truth.
 
-    def take() -> Job | None:
-        found = next(coming, None)
-        if found is None:
-            return None
-        job = Job(asks[found[0]], adapter if found[1] else None, threading.Event(), format)
-        places[job] = found
-        return job
-
-    finished = 0
-    with closing(completer.together(take)) as written:
+    The likelihood is None where it is not known from the writing: see `measured_too`.
+    """
+    truths = [side.truth(hole) for hole in holes]
+    asked = [side.jobs(ask, truth) for ask, truth in zip(asks, truths, strict=True)]
+    places = {job: place for place, both in enumerate(asked) for job in both}
+    texts = dict.fromkeys(places, "")
+    done: dict[Job, Answer] = {}
+    coming = iter(places)
+    with closing(side.completer.together(lambda: next(coming, None))) as written:
         for job, chunk in written:
-            place, side = places[job]
-            texts[place][side] += chunk.text
-            if holes[place].kind in ONE_LINE and "\n" in texts[place][side]:
+            side.check()
+            hole = holes[places[job]]
+            texts[job] += chunk.text
+            if hole.kind in ONE_LINE and "\n" in texts[job]:
                 job.cancel.set()  # an editor that wants one line stops listening here
             if chunk.finish:
-                text = one_line(texts[place][side], holes[place].kind)
-                done[place][side] = Answer(text, chunk.finish == "stop", chunk.tokens)
-                del places[job]
-                finished += 1
-                tell(finished // 2, len(holes), WRITTEN)
-    return [_both(sides) for sides in done]
+                text = one_line(texts[job], hole.kind)
+                done[job] = Answer(text, chunk.finish == "stop", chunk.tokens)
+                side.tell(len(done) // 2, len(holes), WRITTEN)
+    likely = [_likely(both, truth) for both, truth in zip(asked, truths, strict=True)]
+    return [(done[base], done[adapter]) for base, adapter in asked], likely
 
 
-def _both(sides: list[Answer | None]) -> Sides:
-    base, adapter = sides
-    assert base is not None
-    assert adapter is not None
-    return base, adapter
+def _likely(both: tuple[Job, Job], truth: Truth) -> Likely | None:
+    base, adapter = (job.losses for job in both)
+    return (truth.likelihood(base), truth.likelihood(adapter)) if base and adapter else None
 
 
 def measure(
-    completer: Completer,
-    run: Run,
-    holes: Sequence[Hole],
-    asks: Sequence[Ask],
-    format: FimFormat | None,
-    tell: Progress,
-) -> list[tuple[Likelihood, Likelihood]]:
-    """Return how likely base and adapter find each true middle."""
-    adapters = completer.adapters
-    if adapters.decoder is not None:  # it keeps adapters to itself; here PEFT's own are needed
-        adapters = Adapters(adapters.base)
-        adapters.load(run.name, run.adapter_dir)
-    measurer = Measurer(completer, run.name, adapters)
-    found = []
-    for done, (hole, ask) in enumerate(zip(holes, asks, strict=True), 1):
-        found.append(measurer.both(ask, hole.middle, format))
-        tell(done, len(holes), MEASURED)
+    side: Side, holes: Sequence[Hole], asks: Sequence[Ask], deed: str = MEASURED
+) -> list[Likely | None]:
+    """Return how likely base and adapter find each true middle; nothing is written."""
+    truths = [side.truth(hole) for hole in holes]
+    pairs = list(zip(asks, truths, strict=True))
+    if side.completer.adapters.decoder is None:
+        measurer = Measurer(side.completer, side.adapter, side.completer.adapters)
+        found: list[Likely | None] = []
+        for done, (ask, truth) in enumerate(pairs, 1):
+            side.check()
+            found.append(measurer.both(ask, truth, side.format))
+            side.tell(done, len(holes), deed)
+        return found
+    asked = [side.jobs(ask, truth, only_read=True) for ask, truth in pairs]
+    coming = iter([job for both in asked for job in both])
+    with closing(side.completer.together(lambda: next(coming, None))) as read:
+        for done, _ in enumerate(read, 1):
+            side.check()
+            side.tell(done // 2, len(holes), deed)
+    return [_likely(both, truth) for both, truth in zip(asked, truths, strict=True)]
+
+
+def measured_too(
+    side: Side, holes: Sequence[Hole], asks: Sequence[Ask], likely: Sequence[Likely | None]
+) -> list[Likely | None]:
+    """Return the likelihoods with those that were not known measured by themselves.
+
+    That is all of them for what the decoder does not cover, and else a few whose prompt and truth
+    together are too long to be read as the prompt was: here it gives way.
+    """
+    places = [place for place, one in enumerate(likely) if one is None]
+    some = measure(side, [holes[place] for place in places], [asks[place] for place in places])
+    found = list(likely)
+    for place, one in zip(places, some, strict=True):
+        found[place] = one
     return found
+
+
+def probe(side: Side, holes: Sequence[Hole], config: Config) -> dict[str, Any] | None:
+    """Return what the training has cost on general code; each file is read by itself."""
+    with_path = config.repo_context != "none"
+    asks = [
+        Ask(hole.prefix, hole.suffix, path=hole.path if with_path else "", context_tokens=0)
+        for hole in holes
+    ]
+    likely = measure(side, holes, asks, PROBED)
+    return forgetting(holes, list(map(_per_char, holes, likely)))
+
+
+def _per_char(hole: Hole, likely: Likely | None) -> tuple[float | None, float | None]:
+    if likely is None:
+        return None, None
+    size = len(hole.middle)
+    return likely[0].middle / size, likely[1].middle / size
 
 
 def scored(
     holes: Sequence[Hole],
-    answers: Sequence[Sides],
-    likely: Sequence[tuple[Likelihood, Likelihood]],
+    answers: Sequence[Answers],
+    likely: Sequence[Likely | None],
     known: frozenset[str],
 ) -> list[Filled]:
     """Return the holes with all answers and scores."""
     found = []
     for hole, both, nlls in zip(holes, answers, likely, strict=True):
-        size = len(hole.middle)
         scores = [
-            score(hole, answer, known, nll.middle / size)
-            for answer, nll in zip(both, nlls, strict=True)
+            score(hole, answer, known, nll)
+            for answer, nll in zip(both, _per_char(hole, nlls), strict=True)
         ]
         found.append(Filled(hole, *both, *scores))
     return found

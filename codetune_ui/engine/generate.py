@@ -33,6 +33,9 @@ from codetune_ui.engine.model import load_base
 # Tokens of context around a hole; more is slower and hardly better. On a CPU the prompt is most of
 # the wait, and a small model loses its way in a longer text than it was trained on.
 PROMPT_TOKENS = {"cpu": 512, "cuda": 2048}
+# Of several prompts read in one pass: a GPU wants many, a CPU is as fast with few; in between
+# there is time to hear a cancel.
+PASS_TOKENS = {"cpu": 1024, "cuda": 8192}
 PREFILL_TOKENS = 512  # between two looks at whether the person still waits
 SMALL_GIB = 1.0  # a base up to this size writes its tokens with one thread of a CPU
 
@@ -43,8 +46,14 @@ class Completer:
     """A base model with its tokenizer and adapters."""
 
     def __init__(
-        self, base: Any, tokenizer: CodeTokenizer, format: FimFormat | None, folder: Path
+        self,
+        base: Any,
+        tokenizer: CodeTokenizer,
+        format: FimFormat | None,
+        folder: Path,
+        rows: int = ROWS,
     ) -> None:
+        """Take a loaded base over; `rows` answers are written side by side where it can."""
         self.folder = folder
         self.tokenizer = tokenizer
         self.format = format
@@ -52,23 +61,24 @@ class Completer:
         """Tokens written since the start, for those who want to see that a cancel was heard."""
         self.threads = set_threads()
         self._context = int(getattr(base.config, "max_position_embeddings", 0) or 4096)
+        self._pass_tokens = PASS_TOKENS[base.device.type]
         self._most_prompt = PROMPT_TOKENS[base.device.type]
-        longest = min(self._context, self._most_prompt + MAX_TOKENS)
-        self.adapters = Adapters(base, _decoder(base, tokenizer.vocab_size, longest))
+        self._longest = min(self._context, self._most_prompt + MAX_TOKENS)
+        self.adapters = Adapters(base, _decoder(base, tokenizer.vocab_size, self._longest, rows))
         # One token of a small model is too little work to share: a second thread gains a tenth
         # when the other core is idle, and costs ten times as much when it is not.
         self._step_threads = 1 if size_gib(base) <= SMALL_GIB else self.threads
         self._takes_keep = "logits_to_keep" in inspect.signature(base.forward).parameters
 
     @classmethod
-    def load(cls, config: Config, folder: Path) -> Completer:
+    def load(cls, config: Config, folder: Path, rows: int = ROWS) -> Completer:
         """Load the base of a config for answering: whole, and in 4 bit only if it must be."""
         tokenizer = CodeTokenizer.from_folder(folder)
         format = find_format(tokenizer, folder, config)
         device = find_hardware().device
         quant = "none" if device == "cpu" or _fits_whole(folder) else "nf4"
         base = load_base(config.replace(quant=quant), folder, device=device, training=False)
-        completer = cls(base, tokenizer, format, folder)
+        completer = cls(base, tokenizer, format, folder, rows)
         for _ in completer.complete(Ask("a", "b", max_tokens=2), None, threading.Event()):
             pass  # the first pass sets up kernels and threads, which can take a second
         return completer
@@ -115,9 +125,11 @@ class Completer:
             while True:
                 fresh = []
                 while job is not None:
-                    row = next(row for row in range(ROWS) if row not in answers)
+                    row = next(row for row in range(decoder.rows) if row not in answers)
                     answers[row] = self._start(job)
                     fresh.append(row)
+                    if sum(len(answers[row].prompt) for row in fresh) >= self._pass_tokens:
+                        break  # the others come after this pass
                     job, left = self._next(decoder, answers, left, take)
                 if not answers:
                     return left
@@ -135,7 +147,7 @@ class Completer:
         self, decoder: Decoder, answers: dict[int, Answer], left: Job | None, take: Take
     ) -> tuple[Job | None, Job | None]:
         """Return another job for these rows if there is room, or else the one to be left over."""
-        if left is not None or len(answers) == ROWS:
+        if left is not None or len(answers) == decoder.rows:
             return None, left
         job = take()
         # To take a job can show that an adapter needs the plain way: then no row is filled again.
@@ -148,8 +160,12 @@ class Completer:
         warm = [row for row, answer in answers.items() if answer.job.ask.temperature > 0]
         if fresh:
             self._use_threads(self.threads)
-            prompts = [Prompt(r, answers[r].prompt, answers[r].job.adapter) for r in fresh]
-            found = {row: [token] for row, token in zip(fresh, decoder.begin(prompts), strict=True)}
+            jobs = [answers[row].job for row in fresh]
+            prompts = [self._laid_out(row, answers[row]) for row in fresh]
+            found = {}
+            for row, job, begun in zip(fresh, jobs, decoder.begin(prompts), strict=True):
+                job.losses[:] = begun.losses
+                found[row] = [begun.token]
         else:
             self._use_threads(self._step_threads)
             most = max(answer.left for answer in answers.values())
@@ -161,6 +177,13 @@ class Completer:
             decoder.choose(row, token)
             found[row] = [token]
         return found
+
+    def _laid_out(self, row: int, answer: Answer) -> Prompt:
+        """Return what a row reads; what is known is left out where the row has no room for it."""
+        job, known = answer.job, answer.job.known
+        if len(answer.prompt) + len(known) > self._longest:
+            known = ()
+        return Prompt(row, answer.prompt, job.adapter, known)
 
     def _taken(
         self, answer: Answer, tokens: Iterable[int]
@@ -223,13 +246,14 @@ class Completer:
         format = job.format or self.format
         limit = max(1, min(job.ask.max_tokens, MAX_TOKENS, self._context // 2))
         began = time.perf_counter()
-        prompt, mode = self.prompt(job.ask, format, limit)
+        room = max(limit, len(job.known)) if job.only_read else limit
+        prompt, mode = self.prompt(job.ask, format, room)
         stops = _stop_ids(self.tokenizer, format)
         return Answer(job, prompt, mode, limit, self.tokenizer, stops, began)
 
     def prompt(self, ask: Ask, format: FimFormat | None, limit: int) -> tuple[list[int], Mode]:
         """Return the ids the model reads, and in which order they were laid out."""
-        room = max(1, min(self._most_prompt, self._context - limit))
+        room = max(1, min(self._most_prompt, self._longest - limit))
         around = self._around(ask, format) if ask.path or ask.extra else None
         if format is not None and ask.suffix is not None:
             ids = infill_prompt(
@@ -280,9 +304,9 @@ def _stop_ids(tokenizer: CodeTokenizer, format: FimFormat | None) -> frozenset[i
     return frozenset(token for token in found if token is not None)
 
 
-def _decoder(base: Any, vocabulary: int, longest: int) -> Decoder | None:
+def _decoder(base: Any, vocabulary: int, longest: int, rows: int) -> Decoder | None:
     try:
-        return Decoder(base, vocabulary, longest)
+        return Decoder(base, vocabulary, longest, rows)
     except UnfitError:
         return None
 

@@ -122,7 +122,7 @@ def _different(found: Mapping[str, Any], places: list[int], sides: Sides) -> str
     labels = {"first": sides.old_name, "second": sides.new_name}
     shown = places[:MOST_DIFFERENT]
     body = rows(found["items"], shown, ("first", "second"), labels, opens=False)
-    title = f"Where they differ: {len(places)} holes"
+    title = f"Where they differ: {len(places)} hole{'s' if len(places) != 1 else ''}"
     if len(places) > MOST_DIFFERENT:
         title += f", the first {MOST_DIFFERENT}"
     return (

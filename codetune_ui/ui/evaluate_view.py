@@ -66,7 +66,7 @@ def result(found: Found, reference: str) -> str:
     said = " ".join(remarks(found))
     notes = f'<p class="ev-note">{escape(said)}</p>' if said else ""
     return (
-        f"{verdict(found, sides)}{_made(found, reference)}{notes}"
+        f"{verdict(found, sides)}{price(found)}{_made(found, reference)}{notes}"
         f'<div class="ev-two">{_card("By kind and language", bars(found, sides) + plainly(found))}'
         f"{_card('All scores', scores(found, sides))}</div>"
     )
@@ -168,6 +168,17 @@ def remarks(found: Found) -> list[str]:
     if not found.get("training_code_read", True):
         said.append("The training code was not there any more to be compared with.")
     return said
+
+
+def price(found: Found) -> str:
+    """Return what the gain has cost on general code, where it was measured."""
+    cost = found.get("forgetting")
+    if not cost:
+        return ""
+    return (
+        '<section class="ev-card ev-price"><h2>The price</h2>'
+        f"<p>{escape(str(cost['sentence']))}</p></section>"
+    )
 
 
 # --- bars

@@ -77,7 +77,7 @@ def _wait() -> None:
 def answer(decoder: Decoder, prompts: list[Prompt], tokens: int) -> tuple[float, float, list[int]]:
     """Write so many tokens in every row; return ms to the first, ms in all, and row 0's tokens."""
     began = time.perf_counter()
-    written = decoder.begin(prompts)[:1]
+    written = [decoder.begin(prompts)[0].token]
     first = time.perf_counter()
     while len(written) < tokens:
         written += decoder.write(min(decoder.chunk, tokens - len(written)))[prompts[0].row]

@@ -34,6 +34,11 @@ def test_a_request_is_read_as_it_was_written() -> None:
     assert Request.from_dict(request.to_dict()) == request
 
 
+def test_a_terminal_shows_the_price_beside_the_gain() -> None:
+    found = made(filled("return 1", "return 2", "return 1")) | {"forgetting": {"sentence": "So."}}
+    assert summary(found)[:3] == [found["sentence"], "So.", ""]
+
+
 def test_a_terminal_shows_the_sentence_first() -> None:
     found = made(filled("return 1", "return 2", "return 1"))
     lines = summary(found)

@@ -61,7 +61,34 @@ def test_nothing_is_fetched() -> None:
 
 
 def test_what_differs_from_the_truth_is_marked() -> None:
-    assert "<pre>a = <mark>2</mark></pre>" in page(made(filled("a = 1", "a = 2", "a = 1")))
+    html = page(made(filled("a = 1", "a = 2", "a = 1")))
+    assert "<pre>a = <del>1</del><mark>2</mark></pre>" in html
+
+
+def test_what_an_answer_lacks_is_struck() -> None:
+    html = page(made(filled("return [one, two]", "return [one]", "return [one, two]")))
+    assert "<pre>return [one<del>, two</del>]</pre>" in html
+    assert "<pre><del>&lt;i&gt;</del></pre>" in page(made(filled("<i>", "", "<i>")))
+
+
+def test_marks_are_told_to_those_who_cannot_see_them() -> None:
+    html = page(made(filled("a = 1", "a = 2", "a = 1")))
+    assert 'del::before{content:" [missing: "}' in html
+    assert 'mark::before{content:" [not in the truth: "}' in html
+
+
+def test_the_price_stands_beside_the_gain() -> None:
+    found = made(filled("a = 1", "a = 2", "a = 1"))
+    assert "The price" not in page(found)
+    nats = {"base": 0.407, "adapter": 0.412, "difference": [0.005, 0.001, 0.009]}
+    part = {"holes": 2, "files": 2, "nats_per_char": nats}
+    price = part | {"sentence": "Less sure, <b>.", "by_language": {"C++": part}}
+    text = page(found | {"forgetting": price})
+    assert "<p>Less sure, &lt;b&gt;. It is measured on 2 short files" in text
+    assert (
+        '<tr><td>C++</td><td class="n">2</td><td class="n">0.407</td><td class="n">0.412</td>'
+        '<td class="n worse">+0.005 (+0.001 to +0.009)</td></tr>'
+    ) in text
 
 
 def test_each_kind_has_its_interval() -> None:

@@ -86,6 +86,62 @@ def test_the_interval_holds_the_truth_about_95_times_in_100() -> None:
     assert 0.91 < held / 400 < 0.98
 
 
+def test_the_interval_holds_the_truth_where_holes_of_one_file_are_alike() -> None:
+    """Ten files of unequal size; what is won depends on the file as much as on the hole."""
+    rng = np.random.default_rng(3)
+    held = {"files": 0, "holes": 0}
+    for trial in range(300):
+        sizes = rng.integers(5, 25, 10)
+        names = np.repeat(np.arange(10), sizes)
+        chances = rng.uniform(0, 1, 10)[names]  # to win a hole; to lose one is 0.5
+        dice = rng.random(len(names))
+        values = (dice < chances).astype(float) - (dice > 0.5)
+        files = [str(name) for name in names]
+        for way, known in (("files", files), ("holes", None)):
+            found = interval(values, known, seed=trial, resamples=600)
+            assert found is not None
+            held[way] += found[1] <= 0 <= found[2]
+    assert 0.92 < held["files"] / 300 < 0.985
+    assert held["holes"] / 300 < 0.85
+
+
+def test_files_that_agree_leave_the_interval_as_the_holes_have_it() -> None:
+    values = np.array([1.0, 0, 0, -1, 0, 1, 0, 0] * 6)
+    alike = interval(values, [str(number // 8) for number in range(48)])
+    assert alike == interval(values)
+
+
+def test_fewer_than_five_files_are_not_drawn_anew_and_the_sentence_says_so() -> None:
+    values = np.array([1.0] * 10 + [0.0] * 30)
+    four = [str(number // 10) for number in range(40)]
+    assert interval(values, four) == interval(values)
+    five = [str(number // 8) for number in range(40)]
+    wide, narrow = interval(values, five), interval(values)
+    assert wide is not None
+    assert narrow is not None
+    assert wide[2] - wide[1] > 2 * (narrow[2] - narrow[1])
+    found = compare(side(*[0] * 8), side(*[1] * 8), ["a.py"] * 4 + ["b.py"] * 4)
+    assert sentence(found).startswith(
+        "The adapter is better than the base on 8 holes of 2 held-out files: 100.0 % exact"
+    )
+
+
+def test_one_file_that_is_all_of_the_gain_is_no_proof() -> None:
+    base, adapter = side(*[0] * 60), side(*[1] * 12, *[0] * 48)
+    files = [str(number // 12) for number in range(60)]
+    assert compare(base, adapter).verdict == "better"
+    assert compare(base, adapter, files).verdict == "no difference"
+
+
+def test_a_score_is_drawn_with_the_files_of_those_holes_that_have_it() -> None:
+    base, adapter = side(*[0] * 12), side(*[1, 0] * 6)
+    files = [str(number // 2) for number in range(12)]
+    base[0]["parses"] = None
+    found = compare(base, adapter, files)
+    assert found.files == 6
+    assert found.difference["parses"] is not None
+
+
 def test_a_seed_gives_the_same_interval_and_another_one_nearly_so() -> None:
     values = np.array([1.0, 0, 0, 0, -1, 1, 1, 0] * 9)
     assert interval(values, seed=1) == interval(values, seed=1)

@@ -52,9 +52,14 @@ def plain(model: Any, ids: Sequence[int]) -> tuple[list[int], torch.Tensor]:
     return row[len(ids) :], logits
 
 
+def begun(decoder: Decoder, prompts: list[Prompt]) -> list[int]:
+    """The first token of each row."""
+    return [found.token for found in decoder.begin(prompts)]
+
+
 def written(decoder: Decoder, prompts: list[Prompt]) -> dict[int, tuple[list[int], torch.Tensor]]:
     """What the decoder writes in each row, and the logits of its last token."""
-    first = decoder.begin(prompts)
+    first = begun(decoder, prompts)
     found = {prompt.row: [token] for prompt, token in zip(prompts, first, strict=True)}
     for steps in (4, 7, TOKENS - 12):
         tokens = decoder.write(steps)
@@ -113,9 +118,9 @@ def test_a_row_joins_and_another_goes_on_with_its_adapter() -> None:
     expected = plain(first, LONG)[0], plain(second, SHORT)[0]
     decoder = Decoder(base, VOCABULARY, 128)
     decoder.add("small", small)
-    tokens = decoder.begin([Prompt(0, LONG, "small")]) + decoder.write(4)[0]
+    tokens = begun(decoder, [Prompt(0, LONG, "small")]) + decoder.write(4)[0]
     decoder.add("large", large)
-    other = decoder.begin([Prompt(1, SHORT, "large")])
+    other = begun(decoder, [Prompt(1, SHORT, "large")])
     both = decoder.write(8)
     assert tokens + both[0] == expected[0][:13]
     assert other + both[1] == expected[1][:9]
@@ -131,6 +136,48 @@ def test_three_adapters_take_turns_in_two_slots() -> None:
     for one, two in ("ab", "bc", "ca", "ac"):
         both = written(decoder, [Prompt(0, SHORT, one), Prompt(1, SHORT, two)])
         assert [both[0][0], both[1][0]] == [expected[one], expected[two]]
+
+
+KNOWN = [12, 13, 14, 15, 16, 17, 18]
+
+
+@torch.no_grad()
+def losses(model: Any, ids: Sequence[int]) -> list[float]:
+    """What transformers says of KNOWN after some ids."""
+    logits = model(input_ids=torch.tensor([[*ids, *KNOWN]]), use_cache=False).logits[0]
+    chances = logits[len(ids) - 1 : -1].log_softmax(-1)
+    found: list[float] = (-chances.gather(1, torch.tensor(KNOWN)[:, None])).squeeze(1).tolist()
+    return found
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_what_is_known_to_follow_is_told_and_leaves_no_trace(shape: str) -> None:
+    base: Any = tiny(shape, "sdpa")
+    tuned, loras = adapted(base)
+    expected = plain(base, LONG)[0], plain(tuned, SHORT)[0], plain(base, SHORT)[0]
+    likely = losses(base, LONG), losses(tuned, SHORT)
+    decoder = Decoder(base, VOCABULARY, 128, rows=5)
+    decoder.add("x", loras)
+    prompts = [Prompt(3, LONG, None, KNOWN), Prompt(0, SHORT, "x", KNOWN), Prompt(4, SHORT, None)]
+    found = decoder.begin(prompts)
+    assert found[0].losses == pytest.approx(likely[0], abs=1e-3)
+    assert found[1].losses == pytest.approx(likely[1], abs=1e-3)
+    assert found[2].losses == []
+    tokens = decoder.write(8)
+    for begun, row, ids in zip(found, (3, 0, 4), expected, strict=True):
+        assert [begun.token, *tokens[row]] == ids[:9]
+
+
+def test_a_text_longer_than_a_row_is_refused() -> None:
+    decoder = Decoder(tiny("llama", "sdpa"), VOCABULARY, 44)
+    with pytest.raises(ValueError, match="46 tokens do not fit into 44"):
+        decoder.begin([Prompt(0, LONG, None, KNOWN)])
+
+
+def test_a_row_takes_so_much_memory() -> None:
+    decoder = Decoder(tiny("llama", "sdpa"), VOCABULARY, 128, rows=6)
+    assert decoder.rows == 6
+    assert decoder.row_bytes * 6 == decoder._cache.nbytes
 
 
 def test_a_chosen_token_is_gone_on_from() -> None:
@@ -149,7 +196,7 @@ def test_a_row_never_leaves_the_cache() -> None:
     decoder.begin([Prompt(0, SHORT, None)])
     for _ in range(60):
         decoder.write(1)
-    tokens = decoder.begin([Prompt(1, LONG, None)])
+    tokens = begun(decoder, [Prompt(1, LONG, None)])
     for _ in range(3):
         tokens += decoder.write(1)[1]
     assert tokens == expected[:4]

@@ -4,11 +4,16 @@ A prompt goes through the blocks at once; its keys and values stay in a cache of
 then on one step writes one token per row. On a GPU a step is captured once as a CUDA graph, whose
 replay costs one launch instead of hundreds, and each token feeds the next step without a look from
 the host.
+
+What truly follows a prompt can be read with it, to learn how likely it is. Its keys and values lie
+behind the prompt's end, where the first tokens that are written take their places; attention never
+looks beyond the token at hand.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
@@ -26,15 +31,30 @@ from codetune_ui.engine.fused.ops import operations, product
 
 ROWS = 2  # texts that are written at once: base and adapter side by side
 CHUNK = 8  # steps that a GPU makes without a look from the host
+CACHE_SHARE = 0.25  # of a GPU's free memory that more than two rows may take
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """What one row begins with, and the adapter it is written with."""
+    """What one row begins with, the adapter it is written with, and what is known to follow."""
 
     row: int
     ids: Sequence[int]
     adapter: str | None
+    known: Sequence[int] = ()
+
+    @property
+    def read(self) -> list[int]:
+        """The ids that are read: nothing comes after the last known one."""
+        return [*self.ids, *self.known[:-1]]
+
+
+@dataclass(frozen=True)
+class Begun:
+    """The likeliest token after a prompt, and the losses in nats of what is known to follow."""
+
+    token: int
+    losses: list[float]
 
 
 class Decoder:
@@ -43,8 +63,11 @@ class Decoder:
     Raises `UnfitError` for a base that the fused blocks do not cover.
     """
 
-    def __init__(self, base: Any, vocabulary: int, longest: int) -> None:
-        """Take a base over; texts have at most `longest` tokens, ids below `vocabulary`."""
+    def __init__(self, base: Any, vocabulary: int, longest: int, rows: int = ROWS) -> None:
+        """Take a base over; texts have at most `longest` tokens, ids below `vocabulary`.
+
+        rows: texts that can be written at once, fewer where a GPU has no room for so many.
+        """
         self.weights = Weights(base, longest)
         self.longest = longest
         self.chunk = CHUNK if self.weights.device.type == "cuda" else 1
@@ -52,17 +75,20 @@ class Decoder:
         device = self.weights.device
         self.ops: ModuleType = operations(device)
         heads = self.weights.layers[0].heads
-        shape = (len(self.weights.layers), 2, ROWS, longest, heads.key_count, heads.width)
+        shape = [len(self.weights.layers), 2, 1, longest, heads.key_count, heads.width]
+        self.row_bytes = math.prod(shape) * self.weights.dtype.itemsize
+        """Memory of one row's keys and values."""
+        self.rows = shape[2] = rows = _rows_with_room(rows, self.row_bytes, device)
         self._cache = torch.zeros(shape, dtype=self.weights.dtype, device=device)
         # Embeddings are often padded beyond the vocabulary; those rows are no tokens.
         self._head = self.weights.head[:vocabulary]
-        self.tokens = torch.zeros(ROWS, dtype=torch.int64, device=device)
+        self.tokens = torch.zeros(rows, dtype=torch.int64, device=device)
         """Each row's last token: the next step's input."""
-        self.logits = torch.zeros((ROWS, len(self._head)), device=device)
+        self.logits = torch.zeros((rows, len(self._head)), device=device)
         """What each row's next token was chosen from, in fp32."""
-        self._at = torch.zeros(ROWS, dtype=torch.int64, device=device)
-        self._masks = torch.zeros((ROWS, SLOTS), dtype=self.weights.dtype, device=device)
-        self._written = torch.zeros((CHUNK, ROWS), dtype=torch.int64, device=device)
+        self._at = torch.zeros(rows, dtype=torch.int64, device=device)
+        self._masks = torch.zeros((rows, SLOTS), dtype=self.weights.dtype, device=device)
+        self._written = torch.zeros((CHUNK, rows), dtype=torch.int64, device=device)
         self._step_number = torch.zeros(1, dtype=torch.int64, device=device)
         self._slots: dict[int, int | None] = {}  # of each row that is being written
         self._graphs: dict[tuple[int, int], Any] = {}
@@ -80,19 +106,24 @@ class Decoder:
         self._slots.pop(row, None)
 
     @torch.inference_mode()
-    def begin(self, prompts: Sequence[Prompt]) -> list[int]:
-        """Read prompts into their rows; return the likeliest token after each."""
+    def begin(self, prompts: Sequence[Prompt]) -> list[Begun]:
+        """Read prompts into their rows, in one pass."""
         for prompt in prompts:
+            if len(prompt.read) > self.longest:
+                raise ValueError(f"{len(prompt.read)} tokens do not fit into {self.longest}.")
             self._slots[prompt.row] = self._slot(prompt)
-        last = self._read(prompts)
-        rows = torch.tensor([prompt.row for prompt in prompts], device=last.device)
-        logits = self._score(last)
-        best = logits.argmax(-1)
-        self.logits.index_copy_(0, rows, logits)
+        logits = self._score(self._read(prompts))
+        rows = torch.tensor([prompt.row for prompt in prompts], device=logits.device)
+        lengths = torch.tensor([len(prompt.ids) for prompt in prompts], device=logits.device)
+        counts = [max(1, len(prompt.known)) for prompt in prompts]
+        starts = list(itertools.accumulate(counts[:-1], initial=0))
+        first = logits[starts]
+        best = first.argmax(-1)
+        self.logits.index_copy_(0, rows, first)
         self.tokens.index_copy_(0, rows, best)
-        lengths = torch.tensor([len(prompt.ids) for prompt in prompts], device=last.device)
         self._at.index_copy_(0, rows, lengths)
-        return best.tolist()
+        losses = _losses(logits, prompts, counts)
+        return [Begun(*found) for found in zip(best.tolist(), losses, strict=True)]
 
     def _slot(self, prompt: Prompt) -> int | None:
         slot = None
@@ -110,15 +141,23 @@ class Decoder:
     # --- a prompt, at once
 
     def _read(self, prompts: Sequence[Prompt]) -> Tensor:
-        """Fill the cache; return the normed stream (prompts, hidden) at each prompt's end."""
+        """Fill the cache; return the normed stream before each token that is asked about.
+
+        These are (tokens, hidden): of each prompt its end, then all known ones but the last.
+        """
         w, device = self.weights, self._cache.device
-        ids = torch.tensor(list(itertools.chain(*(p.ids for p in prompts))), device=device)
-        lengths = [len(p.ids) for p in prompts]
+        texts = [prompt.read for prompt in prompts]
+        ids = torch.tensor(list(itertools.chain(*texts)), device=device)
+        lengths = [len(text) for text in texts]
         at = torch.cat([torch.arange(length, device=device) for length in lengths])
         ends = list(itertools.accumulate(lengths, initial=0))
         sums = torch.tensor(ends, dtype=torch.int32, device=device)
         borders = Borders(tuple(lengths), sums, max(lengths))
-        masks = self._prompt_masks(prompts)
+        masks = self._prompt_masks(prompts, lengths)
+        asked = torch.tensor(
+            [at for p, end in zip(prompts, ends[1:], strict=True) for at in _asked(p, end)],
+            device=device,
+        )
         stream, delta = self._embed(ids, at), None
         angles = None if w.angles is None else (w.angles[0][at], w.angles[1][at])
         places = [(p.row, slice(a, b)) for p, a, b in zip(prompts, ends, ends[1:], strict=False)]
@@ -134,24 +173,24 @@ class Decoder:
                 keys[row, :count] = key[part]
                 values[row, :count] = value[part]
             y = attend(parts.flatten(1), heads, borders, varied=True).output.flatten(1)
+            if layer is w.layers[-1]:  # from here on nobody looks at the other tokens any more
+                stream, y = stream[asked], y[asked]
+                masks = None if masks is None else masks[asked]
             stream, y = self._add_norm(stream, layer.out(y, masks), layer.mlp_norm)
             inside = decode_ops.activate(layer.up.product(y, masks), layer.activation)
             delta = layer.down(inside, masks)
         assert delta is not None
-        last = torch.tensor([end - 1 for end in ends[1:]], device=device)
-        return self._add_norm(stream[last], delta[last], w.final_norm)[1]
+        return self._add_norm(stream, delta, w.final_norm)[1]
 
-    def _prompt_masks(self, prompts: Sequence[Prompt]) -> Tensor | None:
+    def _prompt_masks(self, prompts: Sequence[Prompt], lengths: Sequence[int]) -> Tensor | None:
         """Return which slots each token of the prompts uses, None for none."""
         slots = self._slots_used()
         if not any(self._slots[p.row] is not None for p in prompts):
             return None
         device = self._cache.device
         rows = torch.tensor([p.row for p in prompts], device=device)
-        lengths = torch.tensor([len(p.ids) for p in prompts], device=device)
-        total = sum(len(p.ids) for p in prompts)
-        masks = self._masks[rows, :slots]
-        return torch.repeat_interleave(masks, lengths, 0, output_size=total)
+        masks, often = self._masks[rows, :slots], torch.tensor(lengths, device=device)
+        return torch.repeat_interleave(masks, often, 0, output_size=sum(lengths))
 
     # --- steps
 
@@ -171,7 +210,10 @@ class Decoder:
         return found
 
     def _rows_used(self) -> int:
-        return max(self._slots, default=0) + 1
+        used = max(self._slots, default=0) + 1
+        if self._cache.is_cuda:  # a graph for each count would be captured as the last rows end
+            used = min(self.rows, 1 << (used - 1).bit_length())
+        return used
 
     def _slots_used(self) -> int:
         return max((slot + 1 for slot in self._slots.values() if slot is not None), default=0)
@@ -238,3 +280,26 @@ class Decoder:
             return stream, self.ops.norm(stream, *how, centred=norm.centred)
         found: tuple[Tensor, Tensor] = self.ops.add_norm(stream, delta, *how, centred=norm.centred)
         return found
+
+
+def _rows_with_room(rows: int, row_bytes: int, device: torch.device) -> int:
+    """Return how many rows there can be: those asked for, or what a GPU's free memory holds."""
+    if device.type != "cuda" or rows <= ROWS:
+        return rows
+    free, _ = torch.cuda.mem_get_info(device)
+    return max(ROWS, min(rows, int(free * CACHE_SHARE) // row_bytes))
+
+
+def _asked(prompt: Prompt, end: int) -> range:
+    """Return where a prompt that ends at `end` in a pass is asked for the token that follows."""
+    return range(end - max(1, len(prompt.known)), end)
+
+
+def _losses(logits: Tensor, prompts: Sequence[Prompt], counts: Sequence[int]) -> list[list[float]]:
+    """Return the losses of what is known; logits (tokens, vocabulary), so many of each prompt."""
+    found = []
+    for prompt, part in zip(prompts, torch.split(logits, list(counts)), strict=True):
+        known = torch.tensor(list(prompt.known), dtype=torch.int64, device=part.device)
+        chances = part[: len(known)].log_softmax(-1)
+        found.append((-chances.gather(1, known[:, None])).squeeze(1).tolist())
+    return found
