@@ -117,6 +117,13 @@ def test_what_was_left_out_is_said() -> None:
     ]
 
 
+def test_the_price_stands_beside_the_gain_where_it_was_measured() -> None:
+    assert "The price On general code it is 1.2 % less sure." in words(
+        result(found(forgetting={"sentence": "On general code it is 1.2 % less sure."}), "a/1")
+    )
+    assert "The price" not in result(found(forgetting=None), "a/1")
+
+
 def test_an_evaluation_of_an_older_version_is_shown_too() -> None:
     old = found()
     for name in ("holes_id", "own_holes", "own_in_train"):
