@@ -23,7 +23,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 COMMANDS = (
     *(jobs.scan, jobs.preview, jobs.train, jobs.resume, jobs.stop, jobs.runs, jobs.doctor),
     *(completions.infill, completions.serve),
-    *(proof.evaluate, benchmark.benchmark, export),
+    *(proof.evaluate, proof.compare, benchmark.benchmark, export),
 )
 
 

@@ -24,6 +24,7 @@ from codetune_ui.runs.store import Home
 from tests.runs.processes import OBEYS_THE_STOP_FILE, working
 from tests.runs.serving import add_trained_run, hold_out
 from tests.tiny import build_tokenizer
+from tests.ui.evaluations import add, add_run
 
 
 def call(*arguments: object) -> Result:
@@ -493,3 +494,12 @@ def test_evaluate_refuses_a_run_without_an_adapter(home: Path) -> None:
     refused(call("evaluate", "first"), "'first' has no adapter yet")
     refused(call("evaluate", "--run", "first"), "'first' has no adapter yet")
     refused(call("evaluate"), "No run is named")
+
+
+def test_compare_says_which_of_two_adapters_is_better(home: Path) -> None:
+    for name in ("calm-otter", "brisk-finch"):
+        add(add_run(Home(home), name))
+    answer = last_json(call("compare", "calm-otter", "brisk-finch", "--json"))
+    assert (answer["first"], answer["holes"]) == ("calm-otter/20261123-1", 4)
+    assert answer["verdict"] == "no difference"
+    refused(call("compare", "calm-otter", "nobody"), "no run 'nobody'")

@@ -292,7 +292,7 @@
   }
 
   // ---------- keys, copy buttons, links between tabs ----------
-  const tabKeys = { 1: "data", 2: "fim", 3: "train", 4: "play", 5: "runs" };
+  const tabKeys = { 1: "data", 2: "fim", 3: "train", 4: "play", 5: "eval", 6: "runs" };
   function onKey(event) {
     const typing = event.target.closest?.(
       "input,textarea,select,[contenteditable=true],.cm-editor,dialog",

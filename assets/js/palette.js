@@ -11,6 +11,7 @@
     ["FIM Preview", "fim"],
     ["Train", "train"],
     ["Playground", "play"],
+    ["Evaluate", "eval"],
     ["Runs", "runs"],
   ];
 

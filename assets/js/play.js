@@ -83,6 +83,54 @@
     return (line) => setTimeout(() => scrollToHole(element, line), 120);
   }
 
+  // ---------- a hole is kept as a test ----------
+  function selection() {
+    // What is selected in the editor, with the code around it; null for nothing.
+    const content = document.querySelector("#editor .cm-content");
+    const view = content?.cmTile?.root?.view ?? content?.cmView?.rootView?.view;
+    const chosen = view?.state?.selection?.main;
+    if (!chosen || chosen.empty) return null;
+    const part = (from, to) => view.state.sliceDoc(from, to);
+    const before = part(0, chosen.from);
+    return { truth: part(chosen.from, chosen.to), text: `${before}${MARKER}${part(chosen.to)}` };
+  }
+
+  function askTruth(truth) {
+    // Resolve to what should stand in the hole, or to null.
+    const dialog = document.createElement("dialog");
+    dialog.className = "ct-ask ct-truth";
+    const words = document.createElement("p");
+    words.textContent = "What should stand in the hole?";
+    const field = document.createElement("textarea");
+    field.rows = 5;
+    field.spellcheck = false;
+    field.value = truth;
+    field.setAttribute("aria-label", words.textContent);
+    const no = CT.button("Cancel", "btn");
+    const yes = CT.button("Keep", "btn primary");
+    dialog.append(words, field, no, yes);
+    CT.host().append(dialog);
+    dialog.showModal();
+    return new Promise((resolve) => {
+      const end = (answer) => {
+        dialog.remove();
+        resolve(answer);
+      };
+      no.onclick = () => end(null);
+      yes.onclick = () => end(field.value);
+      dialog.oncancel = () => end(null);
+    });
+  }
+
+  CT.keepHole = async (text, known) => {
+    const marked = (text ?? "").includes(MARKER);
+    const chosen = marked ? null : selection();
+    let answer = { truth: "", text: "" }; // no hole at all: the app says what to do
+    if (chosen) answer = chosen;
+    else if (marked) answer = { truth: await askTruth(JSON.parse(known || "{}").truth ?? ""), text };
+    return [text, known, JSON.stringify(answer)];
+  };
+
   // ---------- the fills ----------
   function showFill(element) {
     for (const pane of element.querySelectorAll("pre.code")) {

@@ -68,5 +68,20 @@ EvaluatedRun = Annotated[
 HoleCount = Annotated[int, typer.Option("--holes", min=1, max=10_000, help="How many holes.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Another seed, other holes.")]
 Kinds = Annotated[
-    str, typer.Option("--kinds", help=f"Which holes, with commas between: {ALL_KINDS}.")
+    str,
+    typer.Option(
+        "--kinds", help=f"Which holes, with commas between: {ALL_KINDS}; own: those you kept."
+    ),
 ]
+HolesOf = Annotated[
+    str,
+    typer.Option(
+        "--holes-of",
+        metavar="RUN/ID",
+        help="Fill the very holes of another evaluation, so that the two can be compared.",
+    ),
+]
+FirstRun = Annotated[
+    str, typer.Argument(metavar="A", help="A run, or one evaluation of it: RUN/ID.")
+]
+SecondRun = Annotated[str, typer.Argument(metavar="B", help="The same of the other run.")]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from codetune_ui.core.holes import HOLE_KINDS, Hole, HoleKind
+from codetune_ui.core.holes import HOLE_KINDS, ONE_LINE, Hole, HoleKind
 from codetune_ui.core.scores import Answer, Scores
 from codetune_ui.core.verdict import Comparison, compare, sentence
 
@@ -24,6 +24,8 @@ class Request:
     holes: int = HOLES
     seed: int = 0
     kinds: tuple[HoleKind, ...] = HOLE_KINDS
+    holes_of: str = ""
+    """RUN/ID of another evaluation whose very holes are filled; then the rest is that one's."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -48,7 +50,7 @@ class Filled:
 
 def most_tokens(kind: HoleKind) -> int:
     """Return how many tokens either side may write into a hole of a kind."""
-    return BLOCK_TOKENS if kind == "block" else LINE_TOKENS
+    return LINE_TOKENS if kind in ONE_LINE else BLOCK_TOKENS
 
 
 def evaluation(

@@ -4,24 +4,30 @@ inside   from a cursor in a line to a bracket, quote or comma that stands after 
 rest     from a cursor in a line to the line's end
 line     a line's text; its indentation stays
 block    a piece of the syntax over two lines or more, its indentation included
+own      what a person kept as a test: never cut here, and only where it is asked for
 
 Kinds and files take turns, so that neither long files nor one kind outweigh the others.
 """
 
 from __future__ import annotations
 
+import hashlib
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from codetune_ui.core.document import Document
 from codetune_ui.core.errors import ConfigError
 from codetune_ui.core.seen import around
 from codetune_ui.core.syntax import Place, grammar_of, has_grammar, syntax_span
 
-HoleKind = Literal["inside", "rest", "line", "block"]
-HOLE_KINDS: tuple[HoleKind, ...] = get_args(HoleKind)
+HoleKind = Literal["inside", "rest", "line", "block", "own"]
+HOLE_KINDS: tuple[HoleKind, ...] = ("inside", "rest", "line", "block")  # those that are cut
+OWN: HoleKind = "own"
+ANY_KIND = (*HOLE_KINDS, OWN)
+ONE_LINE: frozenset[HoleKind] = frozenset({"inside", "rest", "line"})
+"""Kinds for which an editor asks for one line; the others go on to the model's own end."""
 ALL_KINDS = ",".join(HOLE_KINDS)
 
 LEAST_LINE = 6  # characters that are not space: shorter lines are closing brackets and the like
@@ -62,6 +68,24 @@ class Holes:
 
     found: tuple[Hole, ...]
     in_train: int = 0
+    own_in_train: tuple[Hole, ...] = ()
+
+
+def holes_id(holes: Iterable[Hole]) -> str:
+    """Name a set of holes, whatever their order: the same name is the same holes in the same text.
+
+    >>> hole = Hole("a.py", "Python", "line", "x = ", "1", "")
+    >>> holes_id([hole])
+    'a682d43a0bdb'
+    """
+    each = (
+        repr((hole.path, hole.kind, hole.prefix, hole.middle, hole.suffix)).encode(
+            "utf-8", "replace"
+        )
+        for hole in holes
+    )
+    digests = sorted(hashlib.sha256(text).hexdigest() for text in each)
+    return hashlib.sha256("".join(digests).encode()).hexdigest()[:12]
 
 
 def parse_kinds(text: str) -> tuple[HoleKind, ...]:
@@ -71,15 +95,15 @@ def parse_kinds(text: str) -> tuple[HoleKind, ...]:
     ('line', 'block')
     """
     words = {word.strip() for word in text.split(",") if word.strip()}
-    if unknown := sorted(words.difference(HOLE_KINDS)):
+    if unknown := sorted(words.difference(ANY_KIND)):
         raise ConfigError(f"There is no kind of hole '{unknown[0]}'.", _way(), field="kinds")
     if not words:
         raise ConfigError("No kind of hole is named.", _way(), field="kinds")
-    return tuple(kind for kind in HOLE_KINDS if kind in words)
+    return tuple(kind for kind in ANY_KIND if kind in words)
 
 
 def _way() -> str:
-    return f"Choose from {', '.join(HOLE_KINDS)}."
+    return f"Choose from {', '.join(ANY_KIND)}."
 
 
 def cut_holes(

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from rapidfuzz.distance import Levenshtein
 
-from codetune_ui.core.holes import Hole, HoleKind
+from codetune_ui.core.holes import ONE_LINE, Hole, HoleKind
 from codetune_ui.core.syntax import grammar_of, parses
 
 METRICS = (
@@ -61,7 +61,7 @@ def one_line(text: str, kind: HoleKind) -> str:
     >>> one_line("a)\nb = 2", "rest"), one_line("a)\nb = 2", "block")
     ('a)', 'a)\nb = 2')
     """
-    return text if kind == "block" else text.partition("\n")[0]
+    return text.partition("\n")[0] if kind in ONE_LINE else text
 
 
 def score(

@@ -22,10 +22,10 @@ import numpy as np
 from codetune_ui.core.completion import Ask
 from codetune_ui.core.config import Config
 from codetune_ui.core.document import Document
-from codetune_ui.core.errors import RunError, SourceError
-from codetune_ui.core.evaluation import Filled, Request, evaluation, most_tokens
+from codetune_ui.core.errors import RunError
+from codetune_ui.core.evaluation import Filled, evaluation, most_tokens
 from codetune_ui.core.families import FimFormat, find_format
-from codetune_ui.core.holes import Hole, Holes, cut_holes
+from codetune_ui.core.holes import ONE_LINE, Hole
 from codetune_ui.core.neighbours import Repository
 from codetune_ui.core.pack import from_words
 from codetune_ui.core.probe import forgetting, probe_holes
@@ -34,6 +34,7 @@ from codetune_ui.core.scores import Answer, Names, one_line, score
 from codetune_ui.core.seen import Seen
 from codetune_ui.core.tokens import CodeTokenizer
 from codetune_ui.engine.answer import Job
+from codetune_ui.engine.chosen import choose
 from codetune_ui.engine.desk import as_trained
 from codetune_ui.engine.generate import Completer
 from codetune_ui.engine.hub import resolve_model
@@ -64,9 +65,10 @@ def evaluate(job: Run, reporter: Reporter, stop: StopWish) -> None:
     folder = resolve_model(config)
     tokenizer = CodeTokenizer.from_folder(folder)
     format = find_format(tokenizer, folder, config)
-    documents = held_out(run)
-    material = read_training_code(documents, training_code(run, tokenizer, format, stop))
-    holes = draw(documents, request, material)
+    chosen = choose(job.home, run, request, held_out)
+    documents = chosen.documents
+    material = read_training_code(chosen.all_code, training_code(run, tokenizer, format, stop))
+    holes = chosen.draw(material.seen.has)
     planned = [len(holes.found), 0, len(general)]  # how many holes are filled, measured, probed
     reporter.state("running", total_steps=sum(planned))
     # --- model
@@ -100,6 +102,7 @@ def evaluate(job: Run, reporter: Reporter, stop: StopWish) -> None:
         "left_out_in_train": holes.in_train,
         "training_code_read": material.whole,
         "seconds": round(time.monotonic() - began, 1),
+        **chosen.about(holes),
     }
     write_result(job, evaluation(filled, request, about, price))
 
@@ -163,23 +166,6 @@ def read_training_code(documents: Sequence[Document], code: Iterator[str]) -> Ma
         pieces += 1
     material.whole = pieces > 0
     return material
-
-
-def draw(documents: Sequence[Document], request: Request, material: Material) -> Holes:
-    """Cut the holes that are asked for; `SourceError` when there is not one."""
-    holes = cut_holes(
-        documents,
-        request.holes,
-        seed=request.seed,
-        kinds=request.kinds,
-        in_train=material.seen.has,
-    )
-    if not holes.found:
-        raise SourceError(
-            "The held-out code has no hole that is not in the training code too.",
-            "Choose other kinds of holes, or train with more code held out.",
-        )
-    return holes
 
 
 def asks_for(
@@ -249,7 +235,7 @@ def fill(
             side.check()
             hole = holes[places[job]]
             texts[job] += chunk.text
-            if hole.kind != "block" and "\n" in texts[job]:
+            if hole.kind in ONE_LINE and "\n" in texts[job]:
                 job.cancel.set()  # an editor that wants one line stops listening here
             if chunk.finish:
                 text = one_line(texts[job], hole.kind)

@@ -254,6 +254,14 @@ class Home:
         """Return a scan by its id; raise `RunError` when there is none."""
         return self._find(self.scans_dir, name, "scan")
 
+    def evaluation(self, name: str) -> Run:
+        """Return an evaluation's own folder by its id; raise `RunError` when there is none."""
+        return self._find(self.evaluations_dir, name, "evaluation")
+
+    def evaluations(self) -> list[Run]:
+        """Return the folders of the last evaluations, the newest first."""
+        return _newest_first(self.evaluations_dir)
+
     def runs(self) -> list[Run]:
         """Return all runs, the newest first."""
         return _newest_first(self.runs_dir)

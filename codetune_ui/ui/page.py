@@ -21,7 +21,17 @@ from codetune_ui.core.errors import MachineError
 from codetune_ui.core.models import KNOWN_MODELS
 from codetune_ui.runs.store import Home
 from codetune_ui.runs.warm import warm_up
-from codetune_ui.ui import data_tab, fim_tab, live, play_tab, runs_tab, train_tab
+from codetune_ui.ui import (
+    data_tab,
+    evaluate_live,
+    evaluate_routes,
+    evaluate_tab,
+    fim_tab,
+    live,
+    play_tab,
+    runs_tab,
+    train_tab,
+)
 from codetune_ui.ui.context import QUIET, PageContext, attach, fragment
 from codetune_ui.ui.form import ConfigForm, recall
 from codetune_ui.ui.guards import LOOPBACK, add_guards
@@ -32,6 +42,7 @@ TABS: dict[str, tuple[str, Callable[[PageContext], None]]] = {
     "fim": ("FIM Preview", fim_tab.build),
     "train": ("Train", train_tab.build),
     "play": ("Playground", play_tab.build),
+    "eval": ("Evaluate", evaluate_tab.build),
     "runs": ("Runs", runs_tab.build),
 }
 BRAND = f"""
@@ -115,6 +126,7 @@ def build(
     for folder in ("css", "js", "fonts"):
         api.mount(f"/ct/{folder}", StaticFiles(directory=ASSETS / folder))
     api.include_router(live.routes(live.Live(home)))
+    api.include_router(evaluate_routes.routes(evaluate_live.Evaluations(home)))
     demo = build_blocks(home)
     gr.mount_gradio_app(
         api,
@@ -138,7 +150,7 @@ def build(
 
 
 def build_blocks(home: Home) -> gr.Blocks:
-    """Return the Gradio part: the rail and the five tabs."""
+    """Return the Gradio part: the rail and the tabs."""
     with gr.Blocks(
         title="CodeTune UI",
         fill_height=True,

@@ -15,7 +15,7 @@ from codetune_ui.core.config import Config
 from codetune_ui.core.errors import CodeTuneError
 from codetune_ui.runs.client import server_state, stop_server
 from codetune_ui.runs.store import Home, with_whole_paths
-from codetune_ui.ui import play_view
+from codetune_ui.ui import play_keep, play_view
 from codetune_ui.ui.code_view import escape
 from codetune_ui.ui.context import ACTION, QUIET, PageContext, attach, fragment, shown_errors
 from codetune_ui.ui.play_fill import Presses, Wish, fill, run_choices, server_note
@@ -82,8 +82,9 @@ def build(page: PageContext) -> None:
             temperature, max_tokens = _sampling()
             note = fragment("", elem_id="play-note")
             free = gr.Button("Free its memory", size="sm", elem_id="b-free", visible="hidden")
+            known = gr.Textbox(visible="hidden", elem_id="play-known")
+            play_keep.build(page, editor, known)
             press = gr.Button("Fill the hole", variant="primary", elem_id="b-fill")
-    known = gr.Textbox(visible="hidden", elem_id="play-known")
     refresh = gr.Button("Look again", elem_id="b-play-refresh", visible="hidden")
     out = fragment(
         play_view.NOTHING_YET, elem_id="out", elem_classes="grow", js_on_load=attach("play")

@@ -76,6 +76,8 @@ def _take_the_rest(page: Page, theme: str) -> None:
     _shoot(page, "fim", theme)
     _fill(page)
     _shoot(page, "play", theme)
+    _evaluate(page)
+    _shoot(page, "evaluate", theme)
     _compare(page)
     _shoot(page, "runs", theme)
 
@@ -131,6 +133,16 @@ def _fill(page: Page) -> None:
         known = page.locator("#play-known textarea").input_value()
     page.locator("#b-fill").click()
     page.wait_for_selector("#out mark.tuned")
+
+
+def _evaluate(page: Page) -> None:
+    _tab(page, "Evaluate")
+    page.wait_for_selector("#ev-run option", state="attached")
+    page.locator("#ev-run").select_option("amber-otter")
+    page.wait_for_timeout(1500)
+    if not page.locator("#ev-earlier button").count():
+        page.locator("#b-evaluate:enabled").click()
+    page.wait_for_selector(".ev-says")
 
 
 def _compare(page: Page) -> None:

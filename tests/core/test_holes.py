@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from codetune_ui.core.document import Document
 from codetune_ui.core.errors import ConfigError
-from codetune_ui.core.holes import HOLE_KINDS, Hole, HoleKind, cut_holes, parse_kinds
+from codetune_ui.core.holes import (
+    HOLE_KINDS,
+    Hole,
+    HoleKind,
+    cut_holes,
+    holes_id,
+    parse_kinds,
+)
 from codetune_ui.core.seen import Seen
 
 TEXTS = [
@@ -143,3 +150,17 @@ def test_kinds_are_read_as_they_are_typed() -> None:
 def test_an_unknown_kind_is_refused_with_the_known_ones(typed: str) -> None:
     with pytest.raises(ConfigError, match="Choose from inside, rest, line, block"):
         parse_kinds(typed)
+
+
+def test_own_is_a_kind_that_is_asked_for_by_name_only() -> None:
+    assert parse_kinds("own,line") == ("line", "own")
+    assert "own" not in HOLE_KINDS
+
+
+def test_a_set_of_holes_has_one_name_in_any_order_and_another_when_the_text_is_another() -> None:
+    one = Hole("a.py", "Python", "line", "x = ", "1", "\n")
+    two = Hole("b.py", "Python", "line", "y = ", "2", "\n")
+    moved = Hole("b.py", "Python", "line", "y = ", "2", "\nz = 3\n")
+    assert holes_id([one, two]) == holes_id([two, one])
+    assert holes_id([one, two]) != holes_id([one, moved])
+    assert holes_id([one]) != holes_id([one, two])

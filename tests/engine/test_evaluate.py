@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from codetune_ui.core.errors import RunError, SourceError
 from codetune_ui.core.evaluation import Request
 from codetune_ui.core.families import find_format
 from codetune_ui.core.holes import Hole, cut_holes
+from codetune_ui.core.own_holes import own_hole
 from codetune_ui.core.pack import pack, to_words
 from codetune_ui.core.recipe import Recipe, examples_of
 from codetune_ui.core.tokens import CodeTokenizer
@@ -32,7 +34,8 @@ from codetune_ui.engine.generate import Completer
 from codetune_ui.engine.likelihood import Likelihood, Measurer, Truth
 from codetune_ui.engine.model import quiet_peft
 from codetune_ui.engine.report import Reporter, StopRequested, StopWish
-from codetune_ui.runs.evaluations import create, report_path, result_path
+from codetune_ui.runs.evaluations import compare, create, report_path, result_path
+from codetune_ui.runs.own_holes import keep
 from codetune_ui.runs.store import Home, Run
 from tests.runs.serving import add_trained_run, hold_out
 from tests.tiny import build_model
@@ -67,9 +70,9 @@ def without_effect(run: Run) -> None:
     save_file(weights, path, metadata={"format": "pt"})
 
 
-def work(run: Run, **asked: int) -> Run:
+def work(run: Run, **asked: Any) -> Run:
     """Do an evaluation in this process; return its folder."""
-    job = create(run.home, Request(run=run.name, **asked))  # type: ignore[arg-type]
+    job = create(run.home, Request(run=run.name, **asked))
     reporter = Reporter(job, "evaluate")
     reporter.open()
     try:
@@ -102,6 +105,24 @@ def test_base_and_adapter_are_told_apart(run: Run) -> None:
     found = json.loads(result_path(work(run, holes=8)).read_text("utf-8"))
     assert found["difference"]["middle_nll_per_char"][0] != 0.0
     assert any(item["base"]["text"] != item["adapter"]["text"] for item in found["items"])
+
+
+def test_another_run_fills_the_very_same_holes_and_is_compared(run: Run, tiny_model: Path) -> None:
+    keep(run.home, own_hole("def area(pond):\n    return ", "pond.width * 2", "\n"))
+    first = json.loads(result_path(work(run, holes=6, kinds=("line", "own"))).read_text("utf-8"))
+    other = add_trained_run(run.home, tiny_model, "other", seed=1, max_seq_len=128)
+    hold_out(other, {"sea.py": CODE.replace("step", "tide")})
+    job = work(other, holes_of=f"tuned/{first['id']}")
+    second = json.loads(result_path(job).read_text("utf-8"))
+    assert second["holes_id"] == first["holes_id"]
+    places = [
+        [(i["path"], i["kind"], i["start"], i["truth"]) for i in found["items"]]
+        for found in (first, second)
+    ]
+    assert places[0] == places[1]
+    assert [item["kind"] for item in second["items"]] == ["line"] * 6 + ["own"]
+    found = compare(run.home, "tuned", "other")
+    assert (found["holes"], found["left_out"]) == (7, 0)
 
 
 def test_a_wish_to_stop_leaves_no_result(run: Run) -> None:
