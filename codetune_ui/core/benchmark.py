@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codetune_ui.core.benchmark_reference import references
-from codetune_ui.core.benchmark_scores import Answered, clustered, per_problem, scores_of
+from codetune_ui.core.benchmark_scores import Answered, scores_of, sum_by_problem
 from codetune_ui.core.benchmark_sets import BenchmarkSet, find_set
 from codetune_ui.core.errors import ConfigError
-from codetune_ui.core.verdict import LEVEL, PHRASES, Interval, Word, sign_test
+from codetune_ui.core.verdict import LEVEL, PHRASES, Interval, Word, interval, sign_test
 
 TOP_P = 0.95  # of samples, as in the papers; a greedy answer has none
 MOST_SAMPLES = 200
@@ -89,10 +89,10 @@ class _Column:
     def to_dict(self, seed: int) -> dict[str, Any]:
         """Return means with intervals, and the difference."""
         found: dict[str, Any] = {"tasks": len(self.base)}
-        found["base"] = _rounded(clustered(self.base, self.problems, seed))
+        found["base"] = _rounded(interval(self.base, self.problems, seed=seed))
         if self.adapter is not None:
-            found["adapter"] = _rounded(clustered(self.adapter, self.problems, seed))
-            change = clustered(self.adapter - self.base, self.problems, seed)
+            found["adapter"] = _rounded(interval(self.adapter, self.problems, seed=seed))
+            change = interval(self.adapter - self.base, self.problems, seed=seed)
             found["difference"] = _rounded(change)
         return found
 
@@ -168,7 +168,7 @@ def _verdict(column: _Column, found: Mapping[str, Any]) -> dict[str, Any]:
     """Return wins, ties and losses by task, and the word, for which problems are counted."""
     assert column.adapter is not None
     change = column.adapter - column.base
-    by_problem, _ = per_problem(change, column.problems) if len(change) else (change, change)
+    by_problem = sum_by_problem(change, column.problems) if len(change) else change
     wins, losses = int((change > 0).sum()), int((change < 0).sum())
     fair = sign_test(int((by_problem > 0).sum()), int((by_problem < 0).sum())) >= 1 - LEVEL
     difference = found["scores"][found["main"]]["difference"]

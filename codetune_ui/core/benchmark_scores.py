@@ -1,8 +1,8 @@
 """How good a benchmark's answers are: without running them, by pass@k, and with which interval.
 
 pass@k is the unbiased estimator of Chen et al. (arXiv 2107.03374): of n samples c pass, then it is
-1 - C(n-c, k) / C(n, k). Intervals are 95 % percentile bootstraps as in `core.verdict`, paired, but
-whole problems are drawn: the holes of one problem share their code and are no independent draws.
+1 - C(n-c, k) / C(n, k). Intervals are those of `core.verdict`, with problems in the place of files:
+the holes of one problem share their code and are no independent draws.
 """
 
 from __future__ import annotations
@@ -17,10 +17,8 @@ from rapidfuzz.distance import Levenshtein
 
 from codetune_ui.core.benchmark_answers import same_call, still_parses
 from codetune_ui.core.benchmark_sets import BenchmarkSet, Task
-from codetune_ui.core.verdict import LEVEL, RESAMPLES, Interval
 
 KS = (1, 10, 100)
-BLOCK = 1_000_000  # draws that are made at once
 
 
 @dataclass
@@ -88,29 +86,7 @@ def scores_of(samples: Sequence[Sample], task: Task, of: BenchmarkSet) -> dict[s
     return found
 
 
-def clustered(values: NDArray[np.float64], problems: Sequence[str], seed: int) -> Interval | None:
-    """Return the mean of values (N,) and its 95 % interval, whole problems drawn anew.
-
-    With a problem for each value it is what `core.verdict.interval` returns.
-    """
-    if not len(values):
-        return None
-    sums, counts = per_problem(values, problems)
-    rng = np.random.default_rng(seed)
-    means = np.empty(RESAMPLES)
-    step = max(1, BLOCK // len(sums))
-    for start in range(0, RESAMPLES, step):
-        drawn = rng.integers(0, len(sums), (min(step, RESAMPLES - start), len(sums)))
-        means[start : start + step] = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(values.mean()), float(low), float(high)
-
-
-def per_problem(
-    values: NDArray[np.float64], problems: Sequence[str]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return sum and count (problems,) of the values of each problem."""
-    numbers = {name: number for number, name in enumerate(dict.fromkeys(problems))}
-    places = np.array([numbers[name] for name in problems])
-    sums = np.bincount(places, weights=values, minlength=len(numbers)).astype(np.float64)
-    return sums, np.bincount(places, minlength=len(numbers)).astype(np.float64)
+def sum_by_problem(values: NDArray[np.float64], problems: Sequence[str]) -> NDArray[np.float64]:
+    """Return the sum of the values (N,) of each problem."""
+    numbers = np.unique(problems, return_inverse=True)[1]
+    return np.bincount(numbers, values).astype(np.float64)

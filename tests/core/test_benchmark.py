@@ -3,7 +3,6 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,10 +10,9 @@ from hypothesis import strategies as st
 from codetune_ui.core.benchmark import BenchmarkRequest, benchmark, summary
 from codetune_ui.core.benchmark_page import MOST_ITEMS, page
 from codetune_ui.core.benchmark_reference import references
-from codetune_ui.core.benchmark_scores import Answered, Sample, clustered, pass_at_k, score
+from codetune_ui.core.benchmark_scores import Answered, Sample, pass_at_k, score
 from codetune_ui.core.benchmark_sets import SETS, Task
 from codetune_ui.core.errors import CodeTuneError, ConfigError
-from codetune_ui.core.verdict import interval
 
 ABOUT: dict[str, Any] = {
     "id": "1",
@@ -74,22 +72,18 @@ def test_each_k_needs_as_many_samples() -> None:
 # --- intervals
 
 
-def test_with_a_problem_each_the_interval_is_the_verdict_s() -> None:
-    values = np.array([0.0, 1.0, 1.0, 0.0, 1.0, 1.0, 1.0])
-    assert clustered(values, list("abcdefg"), 3) == pytest.approx(interval(values, seed=3))
-
-
 def test_holes_of_one_problem_do_not_count_as_many() -> None:
-    values = np.array([1.0] * 50 + [0.0] * 50)
-    alone = clustered(values, [str(n) for n in range(100)], 0)
-    together = clustered(values, ["a"] * 50 + ["b"] * 50, 0)
-    assert alone is not None
-    assert together == (0.5, 0.0, 1.0)
-    assert alone[1] > 0.35
+    def width(problems: int) -> float:
+        answered = [
+            Answered(task(n % problems), [sample(passed=n % 2 == 0)], [sample(passed=True)])
+            for n in range(100)
+        ]
+        request = BenchmarkRequest(set=SINGLE.name, run_programs=True)
+        mean, low, high = benchmark(answered, request, ABOUT)["scores"]["pass@1"]["difference"]
+        assert mean == 0.5
+        return float(high - low)
 
-
-def test_no_values_have_no_interval() -> None:
-    assert clustered(np.array([]), [], 0) is None
+    assert width(10) > 2 * width(100)
 
 
 # --- scores
