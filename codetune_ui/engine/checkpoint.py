@@ -41,8 +41,12 @@ REQUIRED = (
 
 
 def config_hash(run: Run) -> str:
-    """Return the SHA-256 of the run's settings, in a fixed order."""
-    text = json.dumps(run.config().to_dict(), sort_keys=True)
+    """Return the SHA-256 of the run's settings, in a fixed order.
+
+    Of those that were written at its start: a setting that a newer version adds must not turn the
+    checkpoints of older runs away.
+    """
+    text = json.dumps(read_json(run.config_path), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

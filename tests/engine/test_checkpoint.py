@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ import torch
 
 from codetune_ui.core.errors import MachineError, RunError
 from codetune_ui.engine import checkpoint
+from codetune_ui.runs.files import read_json, replace_json
 from codetune_ui.runs.store import Home, Run
 from tests.engine.helpers import load_tuned, tiny_config
 
@@ -54,6 +57,18 @@ def test_a_harmed_checkpoint_is_passed_over_with_a_reason(run: Run, harm: str, w
     found, passed_over = checkpoint.newest_good(run)
     assert found == good
     assert passed_over == [f"Checkpoint step_000008 was passed over: {why}."]
+
+
+def test_a_run_from_before_a_setting_was_added_goes_on_from_its_checkpoint(run: Run) -> None:
+    old = read_json(run.config_path)
+    assert old is not None
+    del old["scorecard_holes"]
+    replace_json(run.config_path, old)
+    assert run.config().scorecard_holes == 48
+    written = write(run, 8)
+    assert checkpoint.newest_good(run) == (written, [])
+    digest = hashlib.sha256(json.dumps(old, sort_keys=True).encode()).hexdigest()
+    assert checkpoint.config_hash(run) == digest
 
 
 def test_a_checkpoint_without_an_optimizer_does_not_count(run: Run) -> None:
