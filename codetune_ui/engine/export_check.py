@@ -139,10 +139,14 @@ def _read(model: Any, probe: Probe) -> tuple[float | None, NDArray[np.int64], ND
     return total / len(every), every, np.concatenate(some)
 
 
-def compare(export: Look, adapter: Look) -> dict[str, Any]:
-    """Return how an export's answers agree with the adapter's, and one word for it."""
+def compare(export: Look, adapter: Look, *, beside: str = "16-bit") -> dict[str, Any]:
+    """Return how an export's answers agree with the adapter's, and one word for it.
+
+    beside: which base the adapter was asked beside.
+    """
     same = sum(a == b for a, b in zip(export.texts, adapter.texts, strict=True))
     figures: dict[str, Any] = {
+        "beside": beside,
         "holes": len(adapter.texts),
         "same_text": same,
         "tokens": len(adapter.best),
@@ -176,11 +180,12 @@ def _rounded(value: float | None) -> float | None:
 def sentence(check: dict[str, Any]) -> str:
     """Return what a comparison came to, in words.
 
-    >>> sentence({"answers": "same", "holes": 6, "same_text": 6, "agreement": None})
+    >>> sentence({"beside": "16-bit", "holes": 6, "same_text": 6, "agreement": None})
     'Opened again, it fills 6 of 6 holes with the same text as the adapter.'
     """
+    other = check["beside"] == "dequantised"  # it is the 16-bit one that the playground loads
     told = f"Opened again, it fills {check['same_text']} of {check['holes']} holes with the same "
-    told += "text as the adapter"
+    told += f"text as the adapter{' beside the base of its training, in 4 bit' * other}"
     if check["agreement"] is not None:
         told += (
             f"; its best token is the adapter's at {100 * check['agreement']:.1f} % of "

@@ -82,7 +82,7 @@ def merged(work: Work, scratch: Path) -> Found:
     return {
         "quant": {v: k for k, v in DTYPES.items()}[dtype],
         "bases": bases,
-        "check": _judged(checks.compare(ours, theirs)),
+        "check": _judged(checks.compare(ours, theirs, beside=merge.variant)),
     }
 
 
@@ -169,7 +169,7 @@ def gguf_model(work: Work, scratch: Path, shape: GgufShape, tokens: GgufTokens) 
     ours = checks.look(_computing(model), probe)
     del model
     theirs = _look_at_adapter(work, merge, probe)
-    check = checks.compare(ours, theirs)
+    check = checks.compare(ours, theirs, beside=merge.variant)
     rough = quant.startswith(("q4", "q5"))
     return {"quant": quant, "bases": bases, "check": _judged(check, rough=rough)}
 

@@ -19,7 +19,7 @@ def answers(model: str, lora: str | None, asked: dict[str, Any]) -> dict[str, An
     xllamacpp: Any = importlib.import_module("xllamacpp")  # it has no types
     params = xllamacpp.CommonParams()
     params.model.path = model
-    params.n_ctx, params.n_parallel, params.port = 512, 1, 0
+    params.n_ctx, params.n_parallel, params.port = asked.get("context", 512), 1, 0
     params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
     params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
     params.warmup = False
