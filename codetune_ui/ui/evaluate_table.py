@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import dedent
 from typing import Any
 
 from codetune_ui.core.report_page import marked
@@ -104,6 +105,7 @@ def rows(
 
 def _cells(item: Item, sides: Names, labels: Mapping[str, str]) -> str:
     who, kind = won(item, sides), str(KINDS.get(item["kind"], item["kind"]))
+    truth, *texts = _moved_left([str(item["truth"]), *(str(item[s]["text"]) for s in sides)])
     path = str(item["path"])
     folder, _, name = path.rpartition("/")
     where = f"{escape(name)}:{item['line']}"
@@ -113,14 +115,30 @@ def _cells(item: Item, sides: Names, labels: Mapping[str, str]) -> str:
         f'<td><em class="ev-who {who}">{escape(labels[who])}</em></td>',
         f"<td>{escape(kind)}</td>",
         f'<td class="ev-where" title="{escape(path)}">{where}</td>',
-        f"<td><pre>{escape(str(item['truth']))}</pre></td>",
-        *(f"<td>{_answer(item, side)}</td>" for side in sides),
+        f"<td><pre>{escape(truth)}</pre></td>",
+        *(
+            f"<td>{_answer(item, side, truth, text)}</td>"
+            for side, text in zip(sides, texts, strict=True)
+        ),
     ]
     return "".join(cells)
 
 
-def _answer(item: Item, side: str) -> str:
-    text, truth = str(item[side]["text"]), str(item["truth"])
+def _moved_left(texts: Sequence[str]) -> list[str]:
+    r"""Take away the indentation that all lines of some texts have in common: columns are narrow.
+
+    >>> _moved_left(["    if a:\n        b", "    a"])
+    ['if a:\n    b', 'a']
+    """
+    lines, moved = dedent("\n".join(texts)).split("\n"), []
+    for text in texts:
+        count = text.count("\n") + 1
+        moved.append("\n".join(lines[:count]))
+        lines = lines[count:]
+    return moved
+
+
+def _answer(item: Item, side: str, truth: str, text: str) -> str:
     if not text.strip():
         return '<span class="ev-nothing">nothing</span>'
     exact = " exact" if item[side]["scores"]["exact_match"] else ""

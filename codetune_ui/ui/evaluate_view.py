@@ -24,6 +24,7 @@ KINDS = {
     "block": "Blocks",
     "own": "Your own holes",
 }
+FIRM = 10  # holes; the interval of fewer is so wide that no other could be read beside it
 TONES = {"better": "better", "worse": "worse", "no difference": "same"}
 HEADLINES = {
     "better": "{new} is better than {old} on this code.",
@@ -190,7 +191,8 @@ def bars(found: Found, sides: Sides, metric: str = MAIN) -> str:
     rows += [(KINDS.get(name, name), part) for name, part in found["by_kind"].items()]
     if len(found["by_language"]) > 1:
         rows += list(found["by_language"].items())
-    most = _reach([part["difference"][metric] for _, part in rows])
+    firm = [part for _, part in rows if part["holes"] >= FIRM] or [found]
+    most = _reach([part["difference"][metric] for part in firm])
     longest = max(
         (
             _means(part, side).get(metric) or 0

@@ -55,6 +55,14 @@ def test_a_row_shows_truth_base_and_adapter_with_what_differs_marked() -> None:
     assert '<pre class="adapter exact">x = 1</pre>' in row
 
 
+def test_indentation_that_truth_and_answers_have_in_common_is_left_out() -> None:
+    texts = {"truth": "    if a:\n        b", "base": "    a", "adapter": "      c"}
+    item = ITEMS[3] | {side: ITEMS[3][side] | {"text": texts[side]} for side in ("base", "adapter")}
+    row = rows([item | {"truth": texts["truth"]}], [0])
+    assert "<pre>if a:\n    b</pre>" in row
+    assert "        b" not in row
+
+
 def test_an_empty_answer_is_said_to_be_nothing() -> None:
     assert '<span class="ev-nothing">nothing</span>' in rows(ITEMS, [1])
 
