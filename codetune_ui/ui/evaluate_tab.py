@@ -7,6 +7,7 @@ import gradio as gr
 from codetune_ui.core.evaluation import HOLES
 from codetune_ui.core.holes import ANY_KIND, OWN
 from codetune_ui.core.own_holes import CLOSE, OPEN
+from codetune_ui.ui import benchmark_tab
 from codetune_ui.ui.code_view import escape
 from codetune_ui.ui.context import PageContext, attach, fragment
 from codetune_ui.ui.evaluate_view import KINDS
@@ -38,14 +39,15 @@ JOB = """
 </section>"""
 
 
-def build(page: PageContext) -> None:  # noqa: ARG001 - a tab's signature
-    """Draw the tab: three faces over one form; everything live comes by evaluate.js."""
+def build(page: PageContext) -> None:
+    """Draw the tab: three faces over one form, filled by evaluate.js; benchmarks folded below."""
     with gr.Column(elem_classes="grow"):
         fragment(
             f"{_head()}{_form()}{JOB}{_result()}{_compare()}{_own()}",
             elem_id="evaluate",
             js_on_load=attach("evaluate"),
         )
+    benchmark_tab.build(page)
 
 
 def _head() -> str:
