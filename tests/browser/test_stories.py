@@ -93,7 +93,7 @@ def test_zoom_survives_updates_and_a_look_at_another_tab(run: Run, page: Page) -
     assert run.alive()
     open_train(page)
     page.wait_for_function(f"{POINTS} > 20")
-    box = page.locator("#loss-chart .nsewdrag").bounding_box()
+    box = page.locator("#loss-chart .nsewdrag").first.bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + 40)
     page.mouse.down()
