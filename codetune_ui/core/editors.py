@@ -7,8 +7,8 @@ reads them back (see `core.templates`).
 
 Where each shape is from, read in November 2026: Continue's docs/reference.mdx and Mistral provider;
 llama.vscode's src/llama-server.ts and configuration; llama.vim's doc/llama.txt; minuet-ai.nvim's
-README; Zed's crates/edit_prediction (open_ai_compatible.rs, fim.rs) and its assets/settings; Twinny's
-docs/providers.md and src/common/constants/models.ts; Tabby's clients/tabby-agent configuration.
+README; Zed's crates/edit_prediction (open_ai_compatible.rs, fim.rs) and its assets/settings;
+Twinny's docs/providers.md and src/common/constants/models.ts; Tabby's clients/tabby-agent.
 """
 
 from __future__ import annotations

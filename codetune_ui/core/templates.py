@@ -2,9 +2,9 @@
 
 Some editors (Zed, Twinny) know no suffix: they write the tokens into the text, in the order they
 think the model reads. Such a prompt is told by its shape alone: it begins with a family's token,
-and ends as that family's prompts do. It becomes prefix and suffix again, and is then laid out as the
-model was trained, from ids; so an editor set to another family's order does no harm, and no text
-ever becomes a control token. A prompt of any other shape is text that is simply continued.
+and ends as that family's prompts do. It becomes prefix and suffix again, and is then laid out as
+the model was trained, from ids; so an editor set to another family's order does no harm, and no
+text ever becomes a control token. A prompt of any other shape is text that is simply continued.
 """
 
 from __future__ import annotations

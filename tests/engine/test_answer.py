@@ -48,3 +48,38 @@ def test_what_only_began_like_a_stop_string_is_given_back(tokenizer: CodeTokeniz
 
 def test_a_control_token_is_no_text(tokenizer: CodeTokenizer) -> None:
     assert "".join(pieces(Writer(tokenizer, ()), [1, *tokenizer.encode("a"), 5])) == "a"
+
+
+def written(tokenizer: CodeTokenizer, text: str, writer: Writer) -> str:
+    return "".join(pieces(writer, tokenizer.encode(text)))
+
+
+def test_an_answer_ends_before_the_line_that_follows_it(tokenizer: CodeTokenizer) -> None:
+    writer = Writer(tokenizer, (), ("\n    return total",))
+    text = "total = 1\n    return total\n\ndef"
+    assert written(tokenizer, text, writer) == "total = 1"
+    assert writer.stopped
+    assert writer.stop_word == ""
+
+
+def test_a_line_that_follows_ends_it_at_its_own_end_too(tokenizer: CodeTokenizer) -> None:
+    writer = Writer(tokenizer, (), (" + tax",))
+    assert written(tokenizer, "price + tax", writer) == "price"
+    assert writer.stopped
+
+
+@pytest.mark.parametrize("text", ["a\n    return totals\n", "a\n        return total\n"])
+def test_a_longer_or_deeper_line_is_no_repeat(tokenizer: CodeTokenizer, text: str) -> None:
+    assert written(tokenizer, text, Writer(tokenizer, (), ("\n    return total",))) == text
+
+
+def test_an_answer_ends_before_a_line_that_is_indented_too_little(tokenizer: CodeTokenizer) -> None:
+    writer = Writer(tokenizer, (), (), 4)
+    text = "a:\n        b\n\n    c\nd\n"
+    assert written(tokenizer, text, writer) == "a:\n        b\n\n    c"
+
+
+def test_the_stop_string_at_which_it_ended_is_known(tokenizer: CodeTokenizer) -> None:
+    writer = Writer(tokenizer, ("#", "\n\n"))
+    assert written(tokenizer, "a\n\n# b", writer) == "a"
+    assert writer.stop_word == "\n\n"

@@ -227,7 +227,7 @@ class Decoder:
     # --- a prompt, at once
 
     def _read(self, prompts: Sequence[Prompt], kept: Sequence[int]) -> Tensor:
-        """Fill the cache behind what is kept of each prompt; return the normed stream before each token that is asked about.
+        """Fill the cache behind what is kept; return the normed stream before each asked token.
 
         These are (tokens, hidden): of each prompt its end, then all known ones but the last.
         """
