@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,7 +17,7 @@ from codetune_ui.commands.options import (
     RunOption,
 )
 from codetune_ui.commands.shared import finish, home_of, say
-from codetune_ui.core.completion import BASE, adapter_model
+from codetune_ui.core.editors import EDITORS, Access, snippet
 
 
 def infill(
@@ -48,16 +49,27 @@ def serve(
     run: RunOption = None,
     model: Model = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port.")] = 8012,
+    editor: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help=f"Show how to set one up: {', '.join(EDITORS)}."),
+    ] = None,
     as_json: AsJson = False,
     home: HomeDir = None,
 ) -> None:
     """Answer completion requests on this machine until Ctrl-C."""
     from codetune_ui.runs import infill as server  # loads httpx
 
-    def tell(url: str, token: str) -> None:
-        models = [BASE, *([adapter_model(run)] if run else [])]
-        lines = [f"{url}/v1 answers for {', '.join(models)}", f"Token: {token}"]
-        finish({"url": url, "token": token, "models": models}, lines, as_json)
+    if editor is not None:
+        snippet(editor, Access("", "", ""))  # a wrong name is told before a model is loaded
+
+    def tell(access: Access, models: list[str]) -> None:
+        found: dict[str, Any] = {"url": access.url, "token": access.token, "models": models}
+        lines = [f"{access.url}/v1 answers for {', '.join(models)}", f"Token: {access.token}"]
+        if editor is not None:
+            words = snippet(editor, access)
+            found["editor"] = asdict(words)
+            lines += ["", f"{words.title}: {words.place}", "", words.text.rstrip(), words.note]
+        finish(found, lines, as_json)
 
     where = home_of(home)
     config = server.served(where, run, model)

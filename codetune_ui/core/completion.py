@@ -22,6 +22,10 @@ class Ask:
     temperature 0 is greedy. A seed makes sampling repeatable. With a path, the file is read as one
     of a repository, after the files in `extra` (see `core.context`), which take no more than
     `context_tokens` of the prompt; None is all the room there is.
+
+    no_repeat: it ends where it begins to repeat what follows the hole (see `core.repeat`).
+    line_ms: how long it may go on, once it has a whole line. indent: columns that a line must be
+    indented at least, or the answer ends before it.
     """
 
     prefix: str
@@ -35,16 +39,23 @@ class Ask:
     repo: str = ""
     extra: tuple[Neighbour, ...] = ()
     context_tokens: int | None = None
+    no_repeat: bool = False
+    line_ms: int | None = None
+    indent: int = 0
 
 
 @dataclass(frozen=True)
 class Timings:
-    """What an answer took; `ms_first_token` counts from the moment the model was free."""
+    """What an answer took; `ms_first_token` counts from the moment the model was free.
+
+    kept_tokens: those of the prompt that were known already from an earlier one.
+    """
 
     prompt_tokens: int
     tokens: int
     ms_first_token: float
     ms_total: float
+    kept_tokens: int = 0
 
     @property
     def tokens_per_s(self) -> float:
@@ -63,13 +74,17 @@ class Timings:
 
 @dataclass(frozen=True)
 class Chunk:
-    """A piece of an answer. Only the last one has a `finish`, the timings and the mode."""
+    """A piece of an answer. Only the last one has a `finish`, the timings and the mode.
+
+    stop_word: the stop string of the request at which it ended.
+    """
 
     text: str
     tokens: int = 0
     finish: Finish = ""
     timings: Timings | None = None
     mode: Mode | None = None
+    stop_word: str = ""
 
 
 def adapter_model(run: str) -> str:

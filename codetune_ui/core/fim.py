@@ -21,7 +21,7 @@ from codetune_ui.core.context import HEADER_TOKENS, NO_CONTEXT, Context
 from codetune_ui.core.errors import ConfigError
 from codetune_ui.core.example import Cut, Example, Mode
 from codetune_ui.core.families import FimFormat, Order
-from codetune_ui.core.layout import keep_near_ends, prompt_parts, to_length
+from codetune_ui.core.layout import cut_before, keep_near_ends, prompt_parts, to_length
 from codetune_ui.core.pack import IGNORE_INDEX
 from codetune_ui.core.readback import has_whole_prompt
 from codetune_ui.core.spans import choose_span
@@ -114,24 +114,31 @@ def infill_prompt(
     max_tokens: int,
     order: Order | None = None,
     around: Around | None = None,
+    steady: int = 1,
 ) -> list[int]:
     """Return the prompt after which the model writes the middle, at most `max_tokens` long.
 
     Served in the family's first order unless another is asked for. `around` gives the context
-    that fits some tokens: a path has its place, its neighbours get what text leaves free.
+    that fits some tokens: a path has its place, its neighbours get what text leaves free. What is
+    too long is cut at multiples of `steady` tokens.
     """
     before = tokenizer.encode(prefix)
     after = tokenizer.encode(suffix, continues=True)
     room = max_tokens - format.fixed_tokens
     kept = around(min(HEADER_TOKENS, room // 8)).size if around else 0
-    before, after = keep_near_ends(before, after, room - kept, tokenizer)
-    context = around(room - len(before) - len(after)) if around else NO_CONTEXT
+    before, after = keep_near_ends(before, after, room - kept, tokenizer, steady)
+    left = room - len(before) - len(after)
+    context = around(max(kept, left // steady * steady)) if around else NO_CONTEXT
     parts = prompt_parts(order or format.family.orders[0], before, after, format, context)
     return [token for ids, _ in parts for token in ids]
 
 
 def continued_prompt(
-    prefix: str, tokenizer: CodeTokenizer, room: int, around: Around | None = None
+    prefix: str,
+    tokenizer: CodeTokenizer,
+    room: int,
+    around: Around | None = None,
+    steady: int = 1,
 ) -> list[int]:
     """Return a prompt without a hole: the end of the prefix, and the context in what that leaves.
 
@@ -139,7 +146,7 @@ def continued_prompt(
     """
     ids = tokenizer.encode(prefix)
     kept = around(min(HEADER_TOKENS, room // 8)).size if around else 0
-    ids = ids[-(room - kept) :] if room > kept else []
+    ids = ids[cut_before(len(ids), room - kept, steady) :] if room > kept else []
     context = around(room - len(ids)) if around else NO_CONTEXT
     return [*context.before, *context.inside, *ids]
 

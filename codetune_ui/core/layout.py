@@ -38,21 +38,37 @@ def prompt_parts(
 
 
 def keep_near_ends(
-    prefix: list[int], suffix: list[int], room: int, tokenizer: CodeTokenizer
+    prefix: list[int],
+    suffix: list[int],
+    room: int,
+    tokenizer: CodeTokenizer,
+    steady: int = 1,
 ) -> tuple[list[int], list[int]]:
     """Keep the ends next to the hole: 3 parts prefix to 1 part suffix, unused room to the other.
 
-    A cut falls between characters; a list that fits is returned as it is.
+    A cut falls between characters, and at a multiple of `steady` tokens of prefix and suffix; a
+    list that fits is returned as it is.
     """
     room = max(room, 0)
     if len(prefix) + len(suffix) <= room:
         return prefix, suffix
     after = min(len(suffix), max(room - int(room * PREFIX_SHARE), room - len(prefix)))
-    first = len(prefix) - min(len(prefix), room - after)
+    after = after // steady * steady if after < len(suffix) else after
+    first = cut_before(len(prefix), room - after, steady)
     while first < len(prefix) and not tokenizer.begins_character(prefix[first]):
         first += 1
     before = prefix[first:] if first else prefix
     return before, shorten(suffix, after, tokenizer)
+
+
+def cut_before(length: int, most: int, steady: int) -> int:
+    """Return how many first tokens go, in multiples of `steady`, so that at most `most` stay.
+
+    >>> cut_before(100, 100, 32), cut_before(101, 100, 32), cut_before(101, 100, 1)
+    (0, 32, 1)
+    """
+    surplus = max(0, length - most)
+    return min(length, -(-surplus // steady) * steady)
 
 
 def shorten(suffix: list[int], most: int, tokenizer: CodeTokenizer) -> list[int]:

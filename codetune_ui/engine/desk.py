@@ -12,10 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from codetune_ui.core.completion import Ask, Chunk, adapter_model, run_of
+from codetune_ui.core.completion import BASE, Ask, Chunk, adapter_model, run_of
 from codetune_ui.core.config import Config
 from codetune_ui.core.context import repository_name
 from codetune_ui.core.errors import CodeTuneError, MachineError, ModelError
+from codetune_ui.core.export_ollama import template
 from codetune_ui.core.families import FimFormat, find_format
 from codetune_ui.runs.store import Home, Run
 
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
 Put = Callable[["Chunk | Exception | None"], None]
 
-QUEUE = 4  # who comes later is told to try again
+WEIGHTS = "adapter_model.safetensors"
+QUEUE = 32  # who comes later is told to try again; an editor has one or two requests at a time
 
 
 @dataclass(frozen=True)
@@ -44,11 +46,15 @@ class Desk:
     def __init__(self, home: Home, config: Config) -> None:
         self.home = home
         self.config = config
+        self.default = BASE
+        """Who answers a request that names no model."""
         self.completer: Completer | None = None  # None while it loads
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="generate")
         self._orders: deque[Order] = deque()  # not begun yet
         self._waiting: set[threading.Event] = set()  # begun or not
         self._last = time.monotonic()
+        self._began = time.time()
+        self._formats: dict[str, tuple[int, FimFormat | None]] = {}  # of runs, and as of when
 
     def open(self, completer: Completer) -> None:
         """Begin to answer."""
@@ -71,6 +77,37 @@ class Desk:
         runs = [run for run in self.home.runs() if self._fits(run) and _has_adapter(run)]
         return ["base", *(adapter_model(run.name) for run in runs)]
 
+    def sizes(self) -> list[tuple[str, float, int]]:
+        """Return each name with when it last changed (s) and its size; the base's are not told."""
+        found = [(BASE, self._began, 0)]
+        for name in self.models()[1:]:
+            path = self.home.run(run_of(name) or "").adapter_dir / WEIGHTS
+            about = path.stat()
+            found.append((name, about.st_mtime, about.st_size))
+        return found
+
+    def family(self, run: Run | None) -> tuple[str, str]:
+        """Return the family's name and the order of its prompt, as Ollama writes a template."""
+        if self.completer is None:
+            raise MachineError("The model is being loaded.", "Try again in a moment.")
+        format = self.completer.format if run is None else self._format(run)
+        return ("plain" if format is None else format.family.name), template(format)
+
+    @property
+    def context_tokens(self) -> int:
+        """Tokens that prompt and answer may have together; 0 while it loads."""
+        return 0 if self.completer is None else self.completer.longest
+
+    @property
+    def rows(self) -> int:
+        """Answers that are written side by side; 0 while it loads."""
+        return 0 if self.completer is None else self.completer.rows
+
+    @property
+    def device(self) -> str:
+        """Where the model is; "" while it loads."""
+        return "" if self.completer is None else self.completer.device
+
     def find(self, model: str) -> Run | None:
         """Return the run behind a served name, None for the base; refuse what cannot be served."""
         name = run_of(model)
@@ -91,7 +128,8 @@ class Desk:
         """Load a run's adapter now, so that the first who asks need not wait."""
         run = self.find(adapter_model(name))
         if run is not None:
-            self._thread.submit(self._load, run).result()
+            self._thread.submit(self._warm_up, run).result()
+            self.default = adapter_model(name)
 
     async def answer(
         self, ask: Ask, run: Run | None, cancel: threading.Event
@@ -153,15 +191,33 @@ class Desk:
 
         ask, run = order.ask, order.run
         if run is None:
-            return Job(ask, None, order.cancel)
+            return Job(ask, None, order.cancel, typed=True)
         format = self._load(run)
-        return Job(as_trained(ask, run.config(), format), run.name, order.cancel, format)
+        ask = as_trained(ask, run.config(), format)
+        return Job(ask, run.name, order.cancel, format, typed=True)
 
     def _load(self, run: Run) -> FimFormat | None:
         """Load a run's adapter where that is needed; return the format it was trained with."""
         assert self.completer is not None
         self.completer.adapters.load(run.name, run.adapter_dir)
-        return find_format(self.completer.tokenizer, self.completer.folder, run.config())
+        return self._format(run)
+
+    def _format(self, run: Run) -> FimFormat | None:
+        assert self.completer is not None
+        config, stamp = run.config(), run.adapter_dir.stat().st_mtime_ns
+        if self._formats.get(run.name, (0, None))[0] != stamp:
+            found = find_format(self.completer.tokenizer, self.completer.folder, config)
+            self._formats[run.name] = stamp, found
+        return self._formats[run.name][1]
+
+    def _warm_up(self, run: Run) -> None:
+        """Load an adapter and write a little with it: the first pass of a kind is the slowest."""
+        assert self.completer is not None
+        format = self._load(run)
+        for _ in self.completer.complete(
+            Ask("a", "b", max_tokens=2), run.name, threading.Event(), format
+        ):
+            pass
 
     def _fits(self, run: Run) -> bool:
         try:
@@ -187,7 +243,7 @@ def as_trained(ask: Ask, config: Config, format: FimFormat | None) -> Ask:
 
 
 def _has_adapter(run: Run) -> bool:
-    return (run.adapter_dir / "adapter_model.safetensors").is_file()
+    return (run.adapter_dir / WEIGHTS).is_file()
 
 
 def _putter(queue: asyncio.Queue[Chunk | Exception | None]) -> Put:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,9 @@ PROMPT_TOKENS = {"cpu": 512, "cuda": 2048}
 # there is time to hear a cancel.
 PASS_TOKENS = {"cpu": 1024, "cuda": 8192}
 PREFILL_TOKENS = 512  # between two looks at whether the person still waits
+# The same for one who types, and at most so many tokens of others are written meanwhile.
+PIECE_TOKENS = {"cpu": 128, "cuda": 1024}
+STEADY_TOKENS = 32  # a long text around a typed hole loses tokens in multiples of this
 SMALL_GIB = 1.0  # a base up to this size writes its tokens with one thread of a CPU
 
 Take = Callable[[], Job | None]
@@ -62,9 +66,12 @@ class Completer:
         self.threads = set_threads()
         self._context = int(getattr(base.config, "max_position_embeddings", 0) or 4096)
         self._pass_tokens = PASS_TOKENS[base.device.type]
+        self._piece_tokens = PIECE_TOKENS[base.device.type]
         self._most_prompt = PROMPT_TOKENS[base.device.type]
-        self._longest = min(self._context, self._most_prompt + MAX_TOKENS)
-        self.adapters = Adapters(base, _decoder(base, tokenizer.vocab_size, self._longest, rows))
+        self.longest = min(self._context, self._most_prompt + MAX_TOKENS)
+        """Tokens that a prompt and its answer may have together."""
+        self.device = str(base.device.type)
+        self.adapters = Adapters(base, _decoder(base, tokenizer.vocab_size, self.longest, rows))
         # One token of a small model is too little work to share: a second thread gains a tenth
         # when the other core is idle, and costs ten times as much when it is not.
         self._step_threads = 1 if size_gib(base) <= SMALL_GIB else self.threads
@@ -119,21 +126,21 @@ class Completer:
     ) -> Generator[tuple[Job, Chunk], None, Job | None]:
         """Write jobs as long as there are any; return one that this decoder cannot write."""
         answers: dict[int, Answer] = {}
+        unread: list[int] = []  # rows whose prompt is not read to its end
         job: Job | None = first
         left: Job | None = None
         try:
             while True:
-                fresh = []
                 while job is not None:
                     row = next(row for row in range(decoder.rows) if row not in answers)
                     answers[row] = self._start(job)
-                    fresh.append(row)
-                    if sum(len(answers[row].prompt) for row in fresh) >= self._pass_tokens:
+                    unread.append(row)
+                    if sum(len(answers[row].prompt) for row in unread) >= self._pass_tokens:
                         break  # the others come after this pass
                     job, left = self._next(decoder, answers, left, take)
                 if not answers:
                     return left
-                for row, tokens in self._advance(decoder, answers, fresh).items():
+                for row, tokens in self._advance(decoder, answers, unread).items():
                     if (yield from self._taken(answers[row], tokens)):
                         decoder.end(row)
                         del answers[row]
@@ -154,36 +161,66 @@ class Completer:
         return (job, None) if self.adapters.decoder is decoder else (None, job)
 
     def _advance(
+        self, decoder: Decoder, answers: dict[int, Answer], unread: list[int]
+    ) -> dict[int, list[int]]:
+        """Write a few tokens in every row that is read, and read on in the others."""
+        found: dict[int, list[int]] = {row: [] for row in unread if answers[row].ended}
+        ready = [row for row in answers if row not in unread]
+        if ready and (not unread or any(answers[row].job.typed for row in unread)):
+            found |= self._write(decoder, answers, ready)
+        if fresh := [row for row in unread if row not in found]:
+            found |= self._read(decoder, answers, fresh)
+        unread[:] = [row for row in unread if row not in found]
+        return found
+
+    def _write(
+        self, decoder: Decoder, answers: dict[int, Answer], ready: list[int]
+    ) -> dict[int, list[int]]:
+        """Write a token in every row; a few where nobody has to choose them."""
+        self._use_threads(self._step_threads)
+        most = max(answers[row].left for row in ready)
+        warm = any(answers[row].job.ask.temperature > 0 for row in ready)
+        written = decoder.write(1 if warm else min(decoder.chunk, most))
+        return {row: self._chosen(decoder, answers[row], row, written[row]) for row in ready}
+
+    def _read(
         self, decoder: Decoder, answers: dict[int, Answer], fresh: list[int]
     ) -> dict[int, list[int]]:
-        """Read the prompts of fresh rows, or else write a few tokens in every row."""
-        warm = [row for row, answer in answers.items() if answer.job.ask.temperature > 0]
-        if fresh:
-            self._use_threads(self.threads)
-            jobs = [answers[row].job for row in fresh]
-            prompts = [self._laid_out(row, answers[row]) for row in fresh]
-            found = {}
-            for row, job, begun in zip(fresh, jobs, decoder.begin(prompts), strict=True):
-                job.losses[:] = begun.losses
-                found[row] = [begun.token]
-        else:
-            self._use_threads(self._step_threads)
-            most = max(answer.left for answer in answers.values())
-            written = decoder.write(1 if warm else min(decoder.chunk, most))
-            found = {row: written[row] for row in answers}
-        for row in found.keys() & set(warm):
-            ask = answers[row].job.ask
-            token = choose(decoder.logits[row], ask.temperature, ask.top_p, answers[row].rng)
-            decoder.choose(row, token)
-            found[row] = [token]
+        """Read prompts: all of them in one pass, or a piece of the first one that is typed."""
+        self._use_threads(self.threads)
+        typed = next((row for row in fresh if answers[row].job.typed), None)
+        rows = fresh if typed is None else [typed]
+        prompts = [self._laid_out(row, answers[row]) for row in rows]
+        if typed is not None:
+            whole, answer = prompts[0], answers[typed]
+            known = decoder.known(whole)
+            answer.kept = known if answer.kept is None else answer.kept
+            if len(whole.ids) - known > self._piece_tokens:
+                decoder.begin([replace(whole, ids=whole.ids[: known + self._piece_tokens])])
+                return {}
+        found = {}
+        for row, begun in zip(rows, decoder.begin(prompts), strict=True):
+            answers[row].job.losses[:] = begun.losses
+            found[row] = self._chosen(decoder, answers[row], row, [begun.token])
         return found
+
+    def _chosen(
+        self, decoder: Decoder, answer: Answer, row: int, likeliest: list[int]
+    ) -> list[int]:
+        """Return a row's next tokens: the likeliest, or one by chance when it is warm."""
+        ask = answer.job.ask
+        if ask.temperature <= 0:
+            return likeliest
+        token = choose(decoder.logits[row], ask.temperature, ask.top_p, answer.rng)
+        decoder.choose(row, token)
+        return [token]
 
     def _laid_out(self, row: int, answer: Answer) -> Prompt:
         """Return what a row reads; what is known is left out where the row has no room for it."""
         job, known = answer.job, answer.job.known
-        if len(answer.prompt) + len(known) > self._longest:
+        if len(answer.prompt) + len(known) > self.longest:
             known = ()
-        return Prompt(row, answer.prompt, job.adapter, known)
+        return Prompt(row, answer.prompt, job.adapter, known, reuse=job.typed)
 
     def _taken(
         self, answer: Answer, tokens: Iterable[int]
@@ -247,14 +284,24 @@ class Completer:
         limit = max(1, min(job.ask.max_tokens, MAX_TOKENS, self._context // 2))
         began = time.perf_counter()
         room = max(limit, len(job.known)) if job.only_read else limit
-        prompt, mode = self.prompt(job.ask, format, room)
+        prompt, mode = self.prompt(job.ask, format, room, STEADY_TOKENS if job.typed else 1)
         stops = stop_ids(self.tokenizer, format)
         return Answer(job, prompt, mode, limit, self.tokenizer, stops, began)
 
-    def prompt(self, ask: Ask, format: FimFormat | None, limit: int) -> tuple[list[int], Mode]:
-        """Return the ids the model reads, and in which order they were laid out."""
-        room = max(1, min(self._most_prompt, self._longest - limit))
-        return prompt_ids(ask, self.tokenizer, format, room)
+    def prompt(
+        self, ask: Ask, format: FimFormat | None, limit: int, steady: int = 1
+    ) -> tuple[list[int], Mode]:
+        """Return the ids the model reads, and in which order they were laid out.
+
+        steady: a text that is too long is cut at a multiple of so many tokens.
+        """
+        room = max(1, min(self._most_prompt, self.longest - limit))
+        return prompt_ids(ask, self.tokenizer, format, room, steady)
+
+    @property
+    def rows(self) -> int:
+        """Answers that are written side by side."""
+        return 1 if self.adapters.decoder is None else self.adapters.decoder.rows
 
 
 def choose(logits: Tensor, temperature: float, top_p: float, rng: torch.Generator | None) -> int:

@@ -1,53 +1,119 @@
-"""The routes of the completion server: /health, /v1/models, /v1/completions."""
+"""The routes of the completion server: what it tells of itself, and a way in per protocol."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import secrets
-import threading
 import time
-from collections.abc import AsyncIterator
 from pathlib import PurePath
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from codetune_ui.core.completion import Chunk
 from codetune_ui.core.errors import CodeTuneError, MachineError, RunError
+from codetune_ui.engine.asked import WARM_UP, Asked, Listening
 from codetune_ui.engine.desk import Desk
-from codetune_ui.engine.wire import Body, Door, answer, event, refusal
+from codetune_ui.engine.door import Door
+from codetune_ui.engine.talk import Talk
+from codetune_ui.engine.wires import llama, mistral, ollama, openai, tabby
+from codetune_ui.engine.wires.common import error_of, refusal
 
-LISTEN_S = 0.05  # between two looks at whether the client is still there
-SSE_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+ASKED = {"/v1/completions", "/v1/fim/completions", "/infill", "/api/generate"}
 
 
 def build_app(desk: Desk, token: str, port: int) -> FastAPI:
     """Return the server's application: its routes, with the door in front."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     origins = {f"http://127.0.0.1:{port}", f"http://localhost:{port}"}
+    asked = Asked(ASKED)
     app.add_middleware(Door, token=token, origins=origins)
+    app.add_middleware(Listening, asked=asked)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(CodeTuneError, _told)
+    app.add_exception_handler(HTTPException, _unknown)
+    _openai(app, desk)
+    _tabby(app, desk)
+    _llama(app, desk)
+    _mistral(app, desk)
+    _ollama(app, desk)
 
+    @app.get("/codetune/requests")
+    def requests() -> dict[str, Any]:
+        return {"now": time.time(), "requests": asked.told()}
+
+    return app
+
+
+# --- OpenAI, and Tabby on the same path
+
+
+def _openai(app: FastAPI, desk: Desk) -> None:
+    @app.get("/v1/models")
+    def models() -> dict[str, Any]:
+        n_ctx = desk.context_tokens
+        common = {
+            "object": "model",
+            "created": int(time.time()),
+            "owned_by": "codetune",
+            "meta": {"n_ctx_train": n_ctx} if n_ctx else None,
+            "max_model_len": n_ctx or None,
+        }
+        return {"object": "list", "data": [{"id": name, **common} for name in desk.models()]}
+
+    @app.post("/v1/completions")
+    async def completions(body: openai.Body | tabby.Body, request: Request) -> Response:
+        identity = f"cmpl-{secrets.token_hex(12)}"
+        if isinstance(body, tabby.Body):
+            (chunk,) = await Talk(desk, request, "").whole([body.ask()])
+            return JSONResponse(tabby.reply(identity, chunk))
+        talk = Talk(desk, request, body.model or "")
+        form = openai.Form(identity, talk.model, body.stream_options if body.stream else None)
+        if body.stream:
+            return await talk.stream(body.ask(), form)
+        (chunk,) = await talk.whole([body.ask()])
+        return JSONResponse(form.whole(chunk))
+
+
+def _tabby(app: FastAPI, desk: Desk) -> None:
+    @app.api_route("/v1/health", methods=["GET", "POST"])
+    def health() -> dict[str, Any]:
+        return tabby.health(desk.default, desk.device)
+
+    @app.get("/v1beta/server_setting")
+    def setting() -> dict[str, Any]:
+        return {"disable_client_side_telemetry": True}
+
+    @app.post("/v1/events")
+    def events() -> Response:
+        return Response(status_code=200)  # what a person does with an answer is not written down
+
+
+# --- llama.cpp
+
+
+def _llama(app: FastAPI, desk: Desk) -> None:
     @app.get("/health")
     def health() -> JSONResponse:
         return _health(desk)
 
-    @app.get("/v1/models")
-    def models() -> dict[str, Any]:
-        common = {"object": "model", "created": int(time.time()), "owned_by": "codetune"}
-        return {"object": "list", "data": [{"id": name, **common} for name in desk.models()]}
+    @app.get("/props")
+    def props() -> dict[str, Any]:
+        return llama.props(desk.default, desk.context_tokens, desk.rows)
 
-    @app.post("/v1/completions")
-    async def completions(body: Body, request: Request) -> Response:
-        return await _complete(desk, body, request)
-
-    return app
+    @app.post("/infill")
+    async def infill(body: llama.Body, request: Request) -> Response:
+        talk = Talk(desk, request, body.model or "")
+        if body.is_warm_up:
+            request.state.note.ended = WARM_UP
+            return JSONResponse(body.reply(talk.model, [llama.EMPTY]))
+        asks = body.asks()
+        if body.stream and len(asks) == 1:
+            return await talk.stream(asks[0], llama.Form(talk.model, body))
+        return JSONResponse(body.reply(talk.model, await talk.whole(asks)))
 
 
 def _health(desk: Desk) -> JSONResponse:
@@ -58,73 +124,74 @@ def _health(desk: Desk) -> JSONResponse:
         "models": desk.models(),
         "generated_tokens": desk.completer.generated if desk.completer else 0,
     }
+    if not ready:
+        about |= error_of("/health", 503, "Loading model")
     return JSONResponse(about, status_code=200 if ready else 503)
 
 
-async def _complete(desk: Desk, body: Body, request: Request) -> Response:
-    run = desk.find(body.model)
-    cancel = threading.Event()
-    chunks = desk.answer(body.ask(), run, cancel)
-    listener = asyncio.create_task(_listen(request, cancel))
-    try:
-        first = await anext(chunks)  # what is refused is refused with a status, not in the stream
-    except BaseException:
-        listener.cancel()
-        raise
-    identity = f"cmpl-{secrets.token_hex(12)}"
-    if body.stream:
-        events = _events(chunks, first, identity, body.model, listener)
-        return StreamingResponse(events, media_type="text/event-stream", headers=SSE_HEADERS)
-    try:
-        found = [first, *[chunk async for chunk in chunks]]
-    finally:
-        listener.cancel()
-    last = found[-1]
-    text = "".join(chunk.text for chunk in found)
-    whole = Chunk(text, last.tokens, last.finish, last.timings, last.mode)
-    return JSONResponse(answer(identity, body.model, whole))
+# --- Mistral
 
 
-async def _listen(request: Request, cancel: threading.Event) -> None:
-    """Set `cancel` once the client is gone; an editor leaves at every key that is pressed."""
-    while not await request.is_disconnected():
-        await asyncio.sleep(LISTEN_S)
-    cancel.set()
+def _mistral(app: FastAPI, desk: Desk) -> None:
+    @app.post("/v1/fim/completions")
+    async def fim(body: mistral.Body, request: Request) -> Response:
+        talk = Talk(desk, request, body.model or "")
+        form = mistral.Form(secrets.token_hex(16), talk.model)
+        if body.stream:
+            return await talk.stream(body.ask(), form)
+        (chunk,) = await talk.whole([body.ask()])
+        return JSONResponse(form.whole(chunk))
 
 
-async def _events(
-    chunks: AsyncIterator[Chunk],
-    first: Chunk,
-    identity: str,
-    model: str,
-    listener: asyncio.Task[None],
-) -> AsyncIterator[bytes]:
-    try:
-        yield event(answer(identity, model, first))
-        async for chunk in chunks:
-            yield event(answer(identity, model, chunk))
-    except Exception as error:  # noqa: BLE001 - the status is sent, so the stream must tell it
-        yield event({"error": {"message": _sentence(error), "type": "server_error", "code": 500}})
-    else:
-        yield event("[DONE]")
-    finally:
-        listener.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await listener
+# --- Ollama
 
 
-async def _invalid(_: Request, error: Exception) -> Response:
+def _ollama(app: FastAPI, desk: Desk) -> None:
+    @app.get("/api/version")
+    def version() -> dict[str, Any]:
+        return {"version": ollama.SPOKEN}
+
+    @app.get("/api/tags")
+    def tags() -> dict[str, Any]:
+        return ollama.tags(desk.sizes(), desk.family(None)[0])
+
+    @app.post("/api/show")
+    def show(body: ollama.Named) -> dict[str, Any]:
+        run = desk.find(ollama.plain_name(body.model or body.name))
+        family, template = desk.family(run)
+        return ollama.show(template, family, desk.context_tokens)
+
+    @app.post("/api/generate")
+    async def generate(body: ollama.Body, request: Request) -> Response:
+        talk = Talk(desk, request, ollama.plain_name(body.model))
+        form = ollama.Form(body.model)
+        if body.is_load:
+            request.state.note.ended = WARM_UP
+            return JSONResponse(form.loaded())
+        if body.stream is None or body.stream:
+            return await talk.stream(body.ask(), form)
+        (chunk,) = await talk.whole([body.ask()])
+        return JSONResponse(form.whole(chunk))
+
+
+# --- errors, each in its protocol's form
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"] if part != "body")
-    return refusal(400, f"{where}: {first['msg']}" if where else str(first["msg"]))
+    where = ".".join(str(part) for part in first["loc"] if part not in ("body", "Body"))
+    told = f"{where}: {first['msg']}" if where else str(first["msg"])
+    return refusal(request.url.path, 400, told)
 
 
-async def _told(_: Request, error: Exception) -> Response:
+async def _told(request: Request, error: Exception) -> Response:
+    status = 404 if isinstance(error, RunError) else 400
     if isinstance(error, MachineError):
-        return refusal(503, str(error))
-    return refusal(404 if isinstance(error, RunError) else 400, str(error))
+        status = 503
+    return refusal(request.url.path, status, str(error))
 
 
-def _sentence(error: Exception) -> str:
-    return str(error) if isinstance(error, CodeTuneError) else "The answer broke off."
+async def _unknown(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return refusal(request.url.path, error.status_code, str(error.detail))

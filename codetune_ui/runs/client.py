@@ -76,6 +76,33 @@ class CompletionClient:
             return None
         return found
 
+    def models(self) -> list[str]:
+        """Return the names that can be asked for; raise `MachineError` when nobody answers."""
+        try:
+            with self._http(5.0) as http:
+                found = http.get("/v1/models").json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise MachineError("The model server went away while it was asked.") from error
+        return [str(row["id"]) for row in found["data"]]
+
+    def requests(self) -> list[dict[str, Any]]:
+        """Return what editors asked last, the newest first; raise `MachineError` likewise."""
+        try:
+            with self._http(5.0) as http:
+                found: list[dict[str, Any]] = http.get("/codetune/requests").json()["requests"]
+        except (httpx.HTTPError, ValueError, KeyError) as error:
+            raise MachineError("The model server went away while it was asked.") from error
+        return found
+
+    def family(self, model: str) -> str:
+        """Return the name of a model's FIM family, "" when it was trained left to right."""
+        try:
+            with self._http(5.0) as http:
+                found = http.post("/api/show", json={"model": model}).json()["details"]["family"]
+        except (httpx.HTTPError, ValueError, KeyError) as error:
+            raise MachineError("The model server went away while it was asked.") from error
+        return "" if found == "plain" else str(found)
+
     def complete(
         self,
         prefix: str,
@@ -106,6 +133,7 @@ class CompletionClient:
             "input_extra": [{"filename": file.path, "text": file.text} for file in extra],
             "context_tokens": context_tokens,
             "stream": True,
+            "keep_repeats": True,  # what the model writes is looked at, so all of it is wanted
         }
         try:
             with (

@@ -12,6 +12,7 @@ from typing import Any
 
 from codetune_ui.core.completion import BASE, Chunk, adapter_model
 from codetune_ui.core.config import Config
+from codetune_ui.core.editors import Access
 from codetune_ui.core.errors import ConfigError, MachineError, ModelError, RunError, SourceError
 from codetune_ui.core.inputs import local_model
 from codetune_ui.core.neighbours import Neighbour
@@ -90,9 +91,15 @@ def _ask(
 
 
 def serve_in_foreground(
-    home: Home, config: Config, run: str | None, port: int, tell: Callable[[str, str], None]
+    home: Home,
+    config: Config,
+    run: str | None,
+    port: int,
+    tell: Callable[[Access, list[str]], None],
 ) -> int:
-    """Run a server in this terminal until it ends; call `tell(url, token)` once it can answer.
+    """Run a server in this terminal until it ends; call `tell` once it can answer.
+
+    `tell` is given how the server is reached, and the names that can be asked for.
 
     Returns 0, or 2 when it could not begin and has said why, 1 when it broke down. Raises
     `MachineError` when there is a server already.
@@ -110,13 +117,22 @@ def serve_in_foreground(
     def announce(process: subprocess.Popen[bytes]) -> None:
         while process.poll() is None:
             state = server_state(home)
-            if state is not None and (CompletionClient(state).health() or {}).get("status") == "ok":
-                return tell(f"http://127.0.0.1:{state.port}", state.token)
+            client = None if state is None else CompletionClient(state)
+            if client is not None and (client.health() or {}).get("status") == "ok":
+                return tell(access(client, run), client.models())
             time.sleep(POLL_S)
         return None
 
     code = run_in_foreground(command, home=home.path, meanwhile=announce)
     return {0: 0, 2: 2, 3: 2}.get(code, 1)
+
+
+def access(client: CompletionClient, run: str | None) -> Access:
+    """Return how an editor reaches a server, for a run's adapter or the base."""
+    state = client.state
+    model = adapter_model(run) if run else BASE
+    url = f"http://127.0.0.1:{state.port}"
+    return Access(url, state.token, model, client.family(model))
 
 
 def served(home: Home, run: str | None, model: str | None) -> Config:

@@ -273,3 +273,66 @@ def test_a_captured_step_writes_what_the_step_writes() -> None:
         for _ in range(8):
             decoder._step(2, 1)
     assert decoder._written.T.tolist() == captured
+
+
+# --- what is kept of earlier prompts
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_prompt_that_goes_on_from_another_is_answered_alike(shape: str) -> None:
+    base: Any = tiny(shape, "sdpa")
+    tuned, loras = adapted(base)
+    decoder = Decoder(base, VOCABULARY, 128)
+    decoder.add("x", loras)
+    for name, model in ((None, base), ("x", tuned)):
+        for ids in (LONG, [*LONG, 5, 9], [*LONG[:30], 44, 45], LONG[:35], LONG[:35]):
+            prompt = Prompt(0, ids, name, reuse=True)
+            assert_same(written(decoder, [prompt])[0], plain(model, ids))
+
+
+def test_only_what_differs_is_read() -> None:
+    decoder = Decoder(tiny("llama", "sdpa"), VOCABULARY, 128)
+
+    def kept(ids: list[int], *, row: int = 0) -> int:
+        (found,) = decoder.begin([Prompt(row, ids, None, reuse=True)])
+        decoder.write(3)
+        decoder.end(row)
+        return found.kept
+
+    found = [kept(LONG), kept([*LONG, 5]), kept([*LONG[:33], 9]), kept(LONG[:33]), kept(SHORT)]
+    assert found == [0, 40, 33, 32, 0]
+
+
+def test_the_prompt_of_another_row_is_found_and_moved() -> None:
+    base: Any = tiny("qwen2", "sdpa")
+    expected = [plain(base, ids) for ids in (LONG, LONG[::-1])]
+    decoder = Decoder(base, VOCABULARY, 128)
+    for _ in range(3):
+        for ids, answer in zip((LONG, LONG[::-1]), expected, strict=True):
+            assert_same(written(decoder, [Prompt(0, ids, None, reuse=True)])[0], answer)
+    assert decoder.known(Prompt(0, LONG, None, reuse=True)) == 39
+    assert decoder.known(Prompt(0, LONG[::-1], None, reuse=True)) == 39
+
+
+def test_a_row_that_is_being_written_lends_its_prompt() -> None:
+    base: Any = tiny("llama", "sdpa")
+    expected = plain(base, LONG)[0], plain(base, [*LONG, 5])[0]
+    decoder = Decoder(base, VOCABULARY, 128)
+    first = begun(decoder, [Prompt(0, LONG, None, reuse=True)]) + decoder.write(4)[0]
+    (other,) = decoder.begin([Prompt(1, [*LONG, 5], None, reuse=True)])
+    both = decoder.write(8)
+    assert other.kept == 40
+    assert first + both[0] == expected[0][:13]
+    assert [other.token, *both[1]] == expected[1][:9]
+
+
+def test_another_adapter_or_a_new_one_reads_the_whole_prompt() -> None:
+    base: Any = tiny("llama", "sdpa")
+    _, loras = adapted(base)
+    decoder = Decoder(base, VOCABULARY, 128)
+    decoder.add("x", loras)
+    written(decoder, [Prompt(0, LONG, "x", reuse=True)])
+    assert decoder.known(Prompt(0, LONG, "x", reuse=True)) == 39
+    assert decoder.known(Prompt(0, LONG, None, reuse=True)) == 0
+    decoder.add("x", loras)
+    assert decoder.known(Prompt(0, LONG, "x", reuse=True)) == 0

@@ -5,6 +5,10 @@ then on one step writes one token per row. On a GPU a step is captured once as a
 replay costs one launch instead of hundreds, and each token feeds the next step without a look from
 the host.
 
+The keys and values of a row's last prompt stay until the row is needed: a prompt that goes on from
+the same tokens with the same adapter is read from the first token that differs. What is written
+comes behind them, so they are there while the row is being written, too.
+
 What truly follows a prompt can be read with it, to learn how likely it is. Its keys and values lie
 behind the prompt's end, where the first tokens that are written take their places; attention never
 looks beyond the token at hand.
@@ -15,7 +19,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
@@ -24,24 +28,29 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from codetune_ui.engine.fused import decode_ops
-from codetune_ui.engine.fused.attention import Borders, attend
+from codetune_ui.engine.fused.attention import Borders, Heads, attend
 from codetune_ui.engine.fused.block import Norm
 from codetune_ui.engine.fused.inference import SLOTS, Loras, Weights
 from codetune_ui.engine.fused.ops import operations, product
 
 ROWS = 2  # texts that are written at once: base and adapter side by side
 CHUNK = 8  # steps that a GPU makes without a look from the host
+FEW_KEPT = 32  # a shared beginning that is hardly worth keeping: a licence, an import or two
 CACHE_SHARE = 0.25  # of a GPU's free memory that more than two rows may take
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """What one row begins with, the adapter it is written with, and what is known to follow."""
+    """What one row begins with, the adapter it is written with, and what is known to follow.
+
+    reuse: what an earlier prompt began with in the same way is not read again.
+    """
 
     row: int
     ids: Sequence[int]
     adapter: str | None
     known: Sequence[int] = ()
+    reuse: bool = False
 
     @property
     def read(self) -> list[int]:
@@ -51,10 +60,31 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Begun:
-    """The likeliest token after a prompt, and the losses in nats of what is known to follow."""
+    """The likeliest token after a prompt, and the losses in nats of what is known to follow.
+
+    kept: tokens of the prompt that were not read again.
+    """
 
     token: int
     losses: list[float]
+    kept: int = 0
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a row's cache begins with, and since when: a number that grows."""
+
+    adapter: str | None = None
+    ids: Sequence[int] = ()
+    number: int = field(default_factory=itertools.count(1).__next__)
+
+    def shared(self, prompt: Prompt) -> int:
+        """Return how many first tokens are those of a prompt with the same adapter."""
+        if self.adapter != prompt.adapter:
+            return 0
+        pairs = zip(self.ids, prompt.ids, strict=False)
+        same = itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)
+        return sum(1 for _ in same)
 
 
 class Decoder:
@@ -91,11 +121,13 @@ class Decoder:
         self._written = torch.zeros((CHUNK, rows), dtype=torch.int64, device=device)
         self._step_number = torch.zeros(1, dtype=torch.int64, device=device)
         self._slots: dict[int, int | None] = {}  # of each row that is being written
+        self._held = [Held() for _ in range(rows)]
         self._graphs: dict[tuple[int, int], Any] = {}
         self._pool: Any = None
 
     def add(self, name: str, loras: Loras) -> None:
         """Keep an adapter under a name. Raises `UnfitError` when it is not one of the blocks."""
+        self._held = [Held() if held.adapter == name else held for held in self._held]
         if self.weights.add(name, loras):
             self._graphs.clear()  # they know the old buffers
 
@@ -111,8 +143,11 @@ class Decoder:
         for prompt in prompts:
             if len(prompt.read) > self.longest:
                 raise ValueError(f"{len(prompt.read)} tokens do not fit into {self.longest}.")
+        kept = []
+        for prompt in prompts:
+            kept.append(self._keep(prompt))
             self._slots[prompt.row] = self._slot(prompt)
-        logits = self._score(self._read(prompts))
+        logits = self._score(self._read(prompts, kept))
         rows = torch.tensor([prompt.row for prompt in prompts], device=logits.device)
         lengths = torch.tensor([len(prompt.ids) for prompt in prompts], device=logits.device)
         counts = [max(1, len(prompt.known)) for prompt in prompts]
@@ -122,8 +157,59 @@ class Decoder:
         self.logits.index_copy_(0, rows, first)
         self.tokens.index_copy_(0, rows, best)
         self._at.index_copy_(0, rows, lengths)
+        for prompt in prompts:
+            # A row that is not used is written on at the end of the cache: that place is not kept.
+            self._held[prompt.row] = Held(prompt.adapter, prompt.ids[: self.longest - 1])
         losses = _losses(logits, prompts, counts)
-        return [Begun(*found) for found in zip(best.tolist(), losses, strict=True)]
+        return [Begun(*found) for found in zip(best.tolist(), losses, kept, strict=True)]
+
+    # --- what is kept of earlier prompts
+
+    def known(self, prompt: Prompt) -> int:
+        """Return how many first tokens of a prompt need not be read."""
+        return self._source(prompt)[1] if prompt.reuse else 0
+
+    def _source(self, prompt: Prompt) -> tuple[int, int]:
+        """Return the row that holds most of a prompt's beginning, and how many tokens of it.
+
+        Of several the prompt's own; the last token is always read, for what follows it.
+        """
+        most = len(prompt.ids) - 1
+        counts = [min(held.shared(prompt), most) for held in self._held]
+        best = max(range(self.rows), key=lambda row: (counts[row], row == prompt.row))
+        return best, counts[best]
+
+    def _keep(self, prompt: Prompt) -> int:
+        """Bring the longest known beginning of a prompt into its row; return its length."""
+        row = prompt.row
+        source, count = self._source(prompt) if prompt.reuse else (row, 0)
+        if source != row and source in self._slots:  # it is being written: it stays as it is
+            self._cache[:, :, row, :count] = self._cache[:, :, source, :count]
+            self._held[row] = Held(prompt.adapter, prompt.ids[:count])
+        elif source != row:
+            self._swap(row, source)
+        elif prompt.reuse and count < FEW_KEPT and (spare := self._spare(row)) is not None:
+            self._swap(row, spare)  # what lay here may be asked for next
+            self._cache[:, :, row, :count] = self._cache[:, :, spare, :count]
+        # Only the beginning is as it was from now on, should the reading break off.
+        self._held[row] = Held(prompt.adapter, prompt.ids[:count])
+        return count
+
+    def _spare(self, row: int) -> int | None:
+        """Return the unused row whose prompt is the oldest, None when it is this one."""
+        spare = [one for one in range(self.rows) if one == row or one not in self._slots]
+        oldest = min(spare, key=lambda one: self._held[one].number)
+        return None if oldest == row else oldest
+
+    def _swap(self, one: int, other: int) -> None:
+        """Exchange what two rows hold; neither is being written."""
+        length = max(len(self._held[one].ids), len(self._held[other].ids))
+        rows = torch.tensor([one, other], device=self._cache.device)
+        swapped = self._cache[:, :, rows.flip(0), :length]
+        self._cache[:, :, rows, :length] = swapped
+        self._held[one], self._held[other] = self._held[other], self._held[one]
+        # An unused row may be written on beside others: behind what it holds.
+        self._at[other] = len(self._held[other].ids)
 
     def _slot(self, prompt: Prompt) -> int | None:
         slot = None
@@ -140,16 +226,21 @@ class Decoder:
 
     # --- a prompt, at once
 
-    def _read(self, prompts: Sequence[Prompt]) -> Tensor:
-        """Fill the cache; return the normed stream before each token that is asked about.
+    def _read(self, prompts: Sequence[Prompt], kept: Sequence[int]) -> Tensor:
+        """Fill the cache behind what is kept of each prompt; return the normed stream before each token that is asked about.
 
         These are (tokens, hidden): of each prompt its end, then all known ones but the last.
         """
         w, device = self.weights, self._cache.device
-        texts = [prompt.read for prompt in prompts]
+        texts = [prompt.read[count:] for prompt, count in zip(prompts, kept, strict=True)]
         ids = torch.tensor(list(itertools.chain(*texts)), device=device)
         lengths = [len(text) for text in texts]
-        at = torch.cat([torch.arange(length, device=device) for length in lengths])
+        at = torch.cat(
+            [
+                torch.arange(count, count + length, device=device)
+                for count, length in zip(kept, lengths, strict=True)
+            ]
+        )
         ends = list(itertools.accumulate(lengths, initial=0))
         sums = torch.tensor(ends, dtype=torch.int32, device=device)
         borders = Borders(tuple(lengths), sums, max(lengths))
@@ -160,7 +251,10 @@ class Decoder:
         )
         stream, delta = self._embed(ids, at), None
         angles = None if w.angles is None else (w.angles[0][at], w.angles[1][at])
-        places = [(p.row, slice(a, b)) for p, a, b in zip(prompts, ends, ends[1:], strict=False)]
+        places = [
+            Place(p.row, slice(a, b), count)
+            for p, a, b, count in zip(prompts, ends, ends[1:], kept, strict=False)
+        ]
         for layer, (keys, values) in zip(w.layers, self._cache, strict=True):
             stream, y = self._add_norm(stream, delta, layer.attention_norm)
             heads = layer.heads
@@ -168,11 +262,13 @@ class Decoder:
             if angles is not None:
                 self.ops.rotate_(parts[:, : heads.turned], *angles, back=False)
             _, key, value = heads.split(parts)
-            for row, part in places:
-                count = part.stop - part.start
-                keys[row, :count] = key[part]
-                values[row, :count] = value[part]
-            y = attend(parts.flatten(1), heads, borders, varied=True).output.flatten(1)
+            for place in places:
+                keys[place.row, place.inside] = key[place.part]
+                values[place.row, place.inside] = value[place.part]
+            if any(kept):
+                y = _attend_kept(parts, keys, values, places, heads)
+            else:
+                y = attend(parts.flatten(1), heads, borders, varied=True).output.flatten(1)
             if layer is w.layers[-1]:  # from here on nobody looks at the other tokens any more
                 stream, y = stream[asked], y[asked]
                 masks = None if masks is None else masks[asked]
@@ -280,6 +376,46 @@ class Decoder:
             return stream, self.ops.norm(stream, *how, centred=norm.centred)
         found: tuple[Tensor, Tensor] = self.ops.add_norm(stream, delta, *how, centred=norm.centred)
         return found
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a prompt's read tokens lie: in the pass, and behind `kept` others in a row's cache."""
+
+    row: int
+    part: slice
+    kept: int
+
+    @property
+    def inside(self) -> slice:
+        """Where they lie in the cache."""
+        return slice(self.kept, self.end)
+
+    @property
+    def end(self) -> int:
+        """Tokens of the prompt in all."""
+        return self.kept + self.part.stop - self.part.start
+
+
+def _attend_kept(
+    parts: Tensor, keys: Tensor, values: Tensor, places: Sequence[Place], heads: Heads
+) -> Tensor:
+    """Return the attention of read tokens to themselves and to what was kept, (tokens, width)."""
+    found = []
+    for place in places:
+        query = parts[place.part, : heads.count].transpose(0, 1)[None]
+        at = torch.arange(place.end, device=parts.device)
+        seen = at[None] <= at[place.kept :, None]  # (read, all)
+        # The queries that share a key head lie side by side.
+        key, value = (
+            held[place.row, : place.end]
+            .transpose(0, 1)
+            .repeat_interleave(heads.count // heads.key_count, 0)[None]
+            for held in (keys, values)
+        )
+        y = F.scaled_dot_product_attention(query, key, value, attn_mask=seen, scale=heads.scale)
+        found.append(y[0].transpose(0, 1).flatten(1))
+    return torch.cat(found)
 
 
 def _rows_with_room(rows: int, row_bytes: int, device: torch.device) -> int:

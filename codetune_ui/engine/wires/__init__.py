@@ -1,0 +1,1 @@
+"""The protocols that editors speak to the completion server, one file each."""
