@@ -62,8 +62,8 @@
 
     function told() {
       // The editor's half of the tab follows the same choice.
-      root.dataset.run = run();
-      root.dispatchEvent(new CustomEvent("ct-use-run", { bubbles: true, detail: run() }));
+      find("#us-editor").dataset.run = run();
+      find("#us-editor").dispatchEvent(new Event("ct-run"));
     }
 
     function take(answer) {
@@ -195,6 +195,7 @@
       if (entries.some((entry) => entry.isIntersecting)) look();
     }).observe(element);
     fillPrecisions();
+    (window.ctQueue ??= []).push(["use-editor", find("#us-editor")]);
     look();
   });
 });

@@ -33,6 +33,7 @@ from codetune_ui.ui import (
     train_tab,
     use_live,
     use_routes,
+    use_serving,
     use_tab,
 )
 from codetune_ui.ui.context import QUIET, PageContext, attach, fragment
@@ -131,7 +132,7 @@ def build(
         api.mount(f"/ct/{folder}", StaticFiles(directory=ASSETS / folder))
     api.include_router(live.routes(live.Live(home)))
     api.include_router(evaluate_routes.routes(evaluate_live.Evaluations(home)))
-    api.include_router(use_routes.routes(use_live.Exports(home)))
+    api.include_router(use_routes.routes(use_live.Exports(home), use_serving.Serving(home)))
     demo = build_blocks(home)
     gr.mount_gradio_app(
         api,

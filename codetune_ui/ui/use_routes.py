@@ -11,7 +11,9 @@ from pydantic import BaseModel, Field
 from codetune_ui.core.errors import CodeTuneError
 from codetune_ui.core.export import Format, Request
 from codetune_ui.runs.process import stop_in_background
+from codetune_ui.ui import use_editors
 from codetune_ui.ui.use_live import Exports
+from codetune_ui.ui.use_serving import Serving
 from codetune_ui.ui.use_view import page_words
 
 CANCEL_S = 20.0  # a worker that merges weights does not hear at once
@@ -39,9 +41,17 @@ class Wanted(BaseModel):
         )
 
 
-def routes(known: Exports) -> APIRouter:
+class Chosen(BaseModel):
+    """What the page sends about the server: which run, and which editor."""
+
+    run: str
+    editor: str = ""
+
+
+def routes(known: Exports, serving: Serving) -> APIRouter:
     """Return the routes below /ct-api/use."""
     api = APIRouter(prefix="/ct-api/use")
+    _serve(api, serving)
 
     @api.get("/runs")
     def runs() -> dict[str, Any]:
@@ -66,6 +76,42 @@ def routes(known: Exports) -> APIRouter:
         return done(end)
 
     return api
+
+
+def _serve(api: APIRouter, serving: Serving) -> None:
+    @api.get("/server")
+    def state(run: str = "") -> dict[str, Any]:
+        return serving.state(run)
+
+    @api.post("/server")
+    def start(chosen: Chosen) -> dict[str, str]:
+        def begin() -> dict[str, str]:
+            serving.start(chosen.run)
+            return {"made": chosen.run}
+
+        return done(begin)
+
+    @api.post("/server/stop")
+    def stop() -> dict[str, str]:
+        def end() -> dict[str, str]:
+            serving.stop()
+            return {}
+
+        return done(end)
+
+    @api.get("/server/snippet")
+    def snippet(run: str, editor: str) -> dict[str, Any]:
+        try:
+            return {"error": "", **serving.snippet(run, editor)}
+        except CodeTuneError as error:
+            return {"error": str(error)}
+
+    @api.post("/server/try")
+    def try_as(chosen: Chosen) -> dict[str, str]:
+        try:
+            return serving.try_as(chosen.run, chosen.editor)
+        except CodeTuneError as error:
+            return {"html": use_editors.refused(str(error))}
 
 
 def done(deed: Callable[[], dict[str, str]]) -> dict[str, str]:

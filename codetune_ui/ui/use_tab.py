@@ -16,11 +16,24 @@ WHERE = (
     "Empty: the run's own folder."
 )
 
+SERVING = (
+    "A server on this machine answers your editor as you type. Nothing leaves the machine; "
+    "whoever asks must know the token."
+)
+MAKES_ROOM = (
+    "A training, evaluation or export that needs the GPU ends the server; "
+    "switch it on again afterwards."
+)
+SHOW = (
+    '<button type="button" class="mini" id="b-token" aria-pressed="false" '
+    'aria-label="Show the token">Show</button>'
+)
+
 
 def build(page: PageContext) -> None:  # noqa: ARG001 - all of it lives in assets/js
     """Draw the tab: one choice of a run, the editor, the export; filled by use.js."""
     with gr.Column(elem_classes="grow"):
-        fragment(f"{_head()}{_export()}", elem_id="use", js_on_load=attach("use"))
+        fragment(f"{_head()}{_editor()}{_export()}", elem_id="use", js_on_load=attach("use"))
 
 
 def _head() -> str:
@@ -29,6 +42,41 @@ def _head() -> str:
         '<label class="us-run">Run<select id="us-run"></select></label></div>'
         '<div class="empty us-none" hidden><p>Nothing is trained yet: a run with an adapter comes '
         'first.</p><button type="button" class="btn" data-go="train">Open Train</button></div>'
+    )
+
+
+def _editor() -> str:
+    facts = "".join(
+        f'<div class="us-fact"><span>{label}</span><code id="us-{name}"></code>{buttons}</div>'
+        for name, label, buttons in (
+            ("address", "Address", _copy("address")),
+            ("token", "Token", f"{SHOW}{_copy('token')}"),
+            ("model", "Model", _copy("model")),
+        )
+    )
+    return (
+        '<section class="us-card" id="us-editor"><header class="us-h"><h2>In your editor</h2>'
+        '<button type="button" class="us-switch" id="b-serve" role="switch" aria-checked="false">'
+        "<i></i><span>Serve to editors</span></button>"
+        '<span class="us-state" id="us-state" role="status"></span></header>'
+        f'<p class="us-note" id="us-serving">{escape(SERVING)}</p>'
+        f'<div id="us-on" hidden><div class="us-facts">{facts}</div>'
+        '<div class="us-setup"><div class="us-editors" id="us-editors" role="radiogroup" '
+        'aria-label="Editor"></div><div class="us-snippet">'
+        '<div class="us-snippet-h"><span>Goes into <b id="us-place"></b></span>'
+        '<button type="button" class="mini" id="b-copy-snippet">Copy</button></div>'
+        '<div id="us-text"></div><p class="us-note" id="us-hint"></p>'
+        '<div class="us-try"><button type="button" class="btn" id="b-try">Test connection</button>'
+        '<div id="us-tried" role="status"></div></div></div></div>'
+        '<div class="us-asked"><h3>What editors asked last</h3><div id="us-requests"></div></div>'
+        f'<p class="us-note">{escape(MAKES_ROOM)}</p></div></section>'
+    )
+
+
+def _copy(name: str) -> str:
+    return (
+        f'<button type="button" class="mini" data-copy-of="{name}" '
+        f'aria-label="Copy the {name}">Copy</button>'
     )
 
 

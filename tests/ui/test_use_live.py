@@ -21,6 +21,7 @@ from codetune_ui.runs.store import Home, Run
 from codetune_ui.ui.page import build
 from codetune_ui.ui.use_live import Exports
 from codetune_ui.ui.use_routes import routes
+from codetune_ui.ui.use_serving import Serving
 from tests.ui.evaluations import add, add_run
 
 API = "/ct-api/use/exports"
@@ -35,7 +36,7 @@ def runs(home: Path) -> Home:
 @pytest.fixture
 def client(runs: Home) -> TestClient:
     api = FastAPI()
-    api.include_router(routes(Exports(runs)))
+    api.include_router(routes(Exports(runs), Serving(runs)))
     return TestClient(api)
 
 
@@ -113,9 +114,7 @@ def test_an_adapter_that_was_never_evaluated_is_asked_about(run: Run, client: Te
     assert run.home.exports() == []
 
 
-def test_an_adapter_that_is_worse_is_asked_about_with_figures(
-    run: Run, client: TestClient
-) -> None:
+def test_an_adapter_that_is_worse_is_asked_about_with_figures(run: Run, client: TestClient) -> None:
     add(run, created=2e9, verdict="worse")
     asked = start(client)
     assert asked["about"] == "accepted"
@@ -136,7 +135,9 @@ def test_a_folder_of_something_else_is_refused_in_the_pages_words(
 ) -> None:
     (tmp_path / "thesis.tex").touch()
     found = start(client, accepted=True, to=str(tmp_path))
-    assert found["error"] == f"{tmp_path} exists and is no export of this app. Choose another folder."
+    assert (
+        found["error"] == f"{tmp_path} exists and is no export of this app. Choose another folder."
+    )
     assert run.home.exports() == []
 
 
@@ -150,7 +151,9 @@ def test_what_is_no_repository_is_one_sentence(run: Run, client: TestClient) -> 
 def test_a_second_export_is_refused_in_one_sentence(run: Run, client: TestClient) -> None:
     with at_work(run):
         found = start(client, accepted=True)
-        assert found["error"] == "'calm-otter' is being exported already. Wait for it, or cancel it."
+        assert (
+            found["error"] == "'calm-otter' is being exported already. Wait for it, or cancel it."
+        )
         assert state(client)["busy"] == "calm-otter is being exported. One at a time."
 
 
