@@ -37,9 +37,9 @@ def code(text: str, language: str) -> str:
 def tried(found: Tried, title: str) -> str:
     """Return what came of a test: the time, and the text in its place."""
     came = (
-        f"<b>{escape(title)}</b> would get an answer in {found.ms:,.0f} ms"
+        f"<b>{escape(title)}</b> would get an answer in {_ms(found.ms)}"
         if found.text
-        else f"<b>{escape(title)}</b> would get an empty answer in {found.ms:,.0f} ms: "
+        else f"<b>{escape(title)}</b> would get an empty answer in {_ms(found.ms)}: "
         "the model saw nothing to add"
     )
     middle = f'<mark class="mid">{escape(found.text)}</mark>'
@@ -112,4 +112,11 @@ def _tokens(count: object) -> str:
 
 
 def _ms(value: object) -> str:
-    return f"{value:,.0f} ms" if isinstance(value, int | float) and value else "–"
+    """Return a span of milliseconds.
+
+    >>> _ms(80.4), _ms(12588.0), _ms(None)
+    ('80 ms', '12.6 s', '–')
+    """
+    if not isinstance(value, int | float) or not value:
+        return "–"
+    return f"{value:.0f} ms" if value < 1000 else f"{value / 1000:.1f} s"
