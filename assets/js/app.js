@@ -292,7 +292,8 @@
   }
 
   // ---------- keys, copy buttons, links between tabs ----------
-  const tabKeys = { 1: "data", 2: "fim", 3: "train", 4: "play", 5: "eval", 6: "runs" };
+  const tabs = ["data", "fim", "train", "play", "eval", "use", "runs"];
+  const tabKeys = Object.fromEntries(tabs.map((name, i) => [i + 1, name]));
   function onKey(event) {
     const typing = event.target.closest?.(
       "input,textarea,select,[contenteditable=true],.cm-editor,dialog",

@@ -12,6 +12,7 @@
     ["Train", "train"],
     ["Playground", "play"],
     ["Evaluate", "eval"],
+    ["Use", "use"],
     ["Runs", "runs"],
   ];
 

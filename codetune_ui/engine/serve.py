@@ -2,7 +2,8 @@
 
 `python -m codetune_ui.engine.serve --model M [--run RUN] [--port P] [--home DIR]`. It holds
 HOME/server/lock for its whole life and says in HOME/server/server.json how to reach it. When it
-cannot serve, its one sentence is in HOME/server/error.json.
+cannot serve, its one sentence is in HOME/server/error.json. HOME/server/token may be deleted: the
+next server makes a new one.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from codetune_ui.core.families import find_format
 from codetune_ui.core.tokens import CodeTokenizer
 from codetune_ui.engine.desk import Desk
 from codetune_ui.engine.routes import build_app
-from codetune_ui.runs.files import replace_json
+from codetune_ui.runs.files import replace_json, replace_text
 from codetune_ui.runs.lease import PLAYGROUND, acquire
 from codetune_ui.runs.lock import LockHeldError, hold
 from codetune_ui.runs.store import Home
@@ -37,6 +38,7 @@ from codetune_ui.runs.store import Home
 HOST = "127.0.0.1"
 IDLE_MINUTES = 30.0
 WATCH_S = 1.0
+TOKEN_SIGNS = 32
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -106,6 +108,18 @@ def _listen(port: int) -> socket.socket:
         raise MachineError(f"Port {port} is taken.", "Choose another one with --port.") from error
 
 
+def _token(home: Home) -> str:
+    """Return a home's token, made once: it stands in the settings of a person's editors."""
+    path = home.server_dir / "token"
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        kept = path.read_text(encoding="ascii").strip()
+        if len(kept) >= TOKEN_SIGNS:
+            return kept
+    made = secrets.token_urlsafe(24)
+    replace_text(path, made)
+    return made
+
+
 def _report(home: Home, error: CodeTuneError) -> None:
     sys.stderr.write(f"{error}\n")
     note = {"pid": os.getpid(), "message": error.message, "hint": error.hint}
@@ -123,9 +137,10 @@ class Life:
     idle_s: float
     held: contextlib.ExitStack
     code: int = 0
-    token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    token: str = field(init=False)
 
     def __post_init__(self) -> None:
+        self.token = _token(self.home)
         self.port = int(self.listener.getsockname()[1])
         self.desk = Desk(self.home, self.config)
         app = build_app(self.desk, self.token, self.port)

@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ LOAD_S = 600.0  # a large base from a slow disk
 POLL_S = 0.1
 END_S = 5.0
 MODULE = "codetune_ui.engine.serve"
+Start = Callable[[Home, Config], "subprocess.Popen[bytes]"]
 
 
 @dataclass(frozen=True)
@@ -156,11 +157,13 @@ class CompletionClient:
         )
 
 
-def ensure_server(home: Home, config: Config, *, wait_s: float = LOAD_S) -> CompletionClient:
+def ensure_server(
+    home: Home, config: Config, *, wait_s: float = LOAD_S, start: Start | None = None
+) -> CompletionClient:
     """Return a client of a server that is ready to answer for the base of these settings.
 
-    Starts one if there is none, in place of one with another base. Raises `CodeTuneError` with
-    the server's own sentence when it cannot serve.
+    Starts one, with `start`, if there is none, in place of one with another base. Raises
+    `CodeTuneError` with the server's own sentence when it cannot serve.
     """
     process: subprocess.Popen[bytes] | None = None
     deadline = time.monotonic() + wait_s
@@ -173,7 +176,7 @@ def ensure_server(home: Home, config: Config, *, wait_s: float = LOAD_S) -> Comp
             if (client.health() or {}).get("status") == "ok":
                 return client
         elif process is None:
-            process = start_server(home, config)
+            process = (start or start_server)(home, config)
         if process is not None and process.poll() is not None and server_state(home) is None:
             if is_held(home.server_dir / "lock"):
                 process = None  # another start won; its server is on the way

@@ -11,10 +11,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from codetune_ui.core.errors import RunError
+from codetune_ui.core.errors import MachineError, RunError
 from codetune_ui.core.export import HUB, MANIFEST, Request, check_plain_lora, question
 from codetune_ui.runs.files import read_json, replace_json
 from codetune_ui.runs.follow import work
+from codetune_ui.runs.lease import PLAYGROUND, holder
+from codetune_ui.runs.process import start_worker
+from codetune_ui.runs.state import ACTIVE
 from codetune_ui.runs.store import Home, Run
 from codetune_ui.runs.terminal import LiveLine
 
@@ -35,19 +38,42 @@ def create(home: Home, request: Request) -> Run:
         check_plain_lora(settings)
     place = request.to
     if not request.repository:
-        wanted = Path(place) if place else default_place(run, request)
-        place = str(_free_place(wanted, overwrite=request.overwrite))
+        place = str(_free_place(whole_place(run, request), overwrite=request.overwrite))
     if not request.accepted and (asked := gate(run)):
         raise RunError(asked, "Evaluate it: evaluate RUN; or export it all the same with --yes.")
-    job = home.create_job(home.path / "exports", run.config())
+    job = home.create_job(home.exports_dir, run.config())
     replace_json(job.path / "request.json", {**request.to_dict(), "to": place})
     return job
+
+
+def start(home: Home, request: Request) -> Run:
+    """Start an export in a process of its own; refuse while one is at work already."""
+    if (job := under_way(home)) is not None:
+        name = read_request(job).run
+        raise RunError(f"'{name}' is being exported already.", "Wait for it, or cancel it.")
+    held = holder(home)
+    if held is not None and held.name != PLAYGROUND:  # the playground's model makes room
+        raise MachineError(f"'{held.name}' is using the GPU.", "Stop it first, or wait.")
+    job = create(home, request)
+    start_worker(job, "export")
+    return job
+
+
+def under_way(home: Home) -> Run | None:
+    """Return the export that is at work."""
+    return next((job for job in home.exports() if job.state() in ACTIVE), None)
 
 
 def default_place(run: Run, request: Request) -> Path:
     """Return where an export goes when nobody said: into the run's own folder."""
     parts = [request.format, request.number_format]
     return run.path / "exports" / "-".join(part for part in parts if part)
+
+
+def whole_place(run: Run, request: Request) -> Path:
+    """Return the whole path of the folder that an export goes to."""
+    wanted = Path(request.to) if request.to else default_place(run, request)
+    return wanted.expanduser().absolute()
 
 
 def adapter_settings(run: Run) -> dict[str, Any]:
@@ -59,9 +85,8 @@ def adapter_settings(run: Run) -> dict[str, Any]:
     return settings
 
 
-def _free_place(folder: Path, *, overwrite: bool) -> Path:
-    """Return the whole path of a folder that may be written; `RunError` when it is taken."""
-    place = folder.expanduser().absolute()
+def _free_place(place: Path, *, overwrite: bool) -> Path:
+    """Return a folder that may be written; `RunError` when it is taken."""
     if place.is_dir() and not any(place.iterdir()):
         return place
     if place.exists() or place.is_symlink():

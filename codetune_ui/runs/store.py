@@ -1,7 +1,7 @@
 """The home folder and the run folders in it: the only interface between page and worker.
 
-HOME/runs/NAME/, HOME/scans/ID/ and HOME/evaluations/ID/ have one layout, and each file in it has
-one writer:
+HOME/runs/NAME/, HOME/scans/ID/, HOME/evaluations/ID/ and HOME/exports/ID/ have one layout, and each
+file in it has one writer:
 
 config.json   page or command line, once    worker.log   the worker's stdout and stderr
 status.json   worker, renamed over          lock         held by the worker while it lives
@@ -215,6 +215,11 @@ class Home:
         return self.path / "evaluations"
 
     @property
+    def exports_dir(self) -> Path:
+        """Where the exports' own folders lie; what came of them lies with the runs."""
+        return self.path / "exports"
+
+    @property
     def uploads_dir(self) -> Path:
         """Where uploaded files lie."""
         return self.path / "uploads"
@@ -261,6 +266,14 @@ class Home:
     def evaluations(self) -> list[Run]:
         """Return the folders of the last evaluations, the newest first."""
         return _newest_first(self.evaluations_dir)
+
+    def export(self, name: str) -> Run:
+        """Return an export's own folder by its id; raise `RunError` when there is none."""
+        return self._find(self.exports_dir, name, "export")
+
+    def exports(self) -> list[Run]:
+        """Return the folders of the last exports, the newest first."""
+        return _newest_first(self.exports_dir)
 
     def runs(self) -> list[Run]:
         """Return all runs, the newest first."""

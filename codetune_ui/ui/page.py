@@ -31,6 +31,10 @@ from codetune_ui.ui import (
     play_tab,
     runs_tab,
     train_tab,
+    use_live,
+    use_routes,
+    use_serving,
+    use_tab,
 )
 from codetune_ui.ui.context import QUIET, PageContext, attach, fragment
 from codetune_ui.ui.form import ConfigForm, recall
@@ -43,6 +47,7 @@ TABS: dict[str, tuple[str, Callable[[PageContext], None]]] = {
     "train": ("Train", train_tab.build),
     "play": ("Playground", play_tab.build),
     "eval": ("Evaluate", evaluate_tab.build),
+    "use": ("Use", use_tab.build),
     "runs": ("Runs", runs_tab.build),
 }
 BRAND = f"""
@@ -127,6 +132,7 @@ def build(
         api.mount(f"/ct/{folder}", StaticFiles(directory=ASSETS / folder))
     api.include_router(live.routes(live.Live(home)))
     api.include_router(evaluate_routes.routes(evaluate_live.Evaluations(home)))
+    api.include_router(use_routes.routes(use_live.Exports(home), use_serving.Serving(home)))
     demo = build_blocks(home)
     gr.mount_gradio_app(
         api,

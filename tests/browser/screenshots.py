@@ -78,6 +78,8 @@ def _take_the_rest(page: Page, theme: str) -> None:
     _shoot(page, "play", theme)
     _evaluate(page)
     _shoot(page, "evaluate", theme)
+    _serve(page)
+    _shoot(page, "use", theme)
     _compare(page)
     _shoot(page, "runs", theme)
 
@@ -143,6 +145,18 @@ def _evaluate(page: Page) -> None:
     if not page.locator("#ev-earlier button").count():
         page.locator("#b-evaluate:enabled").click()
     page.wait_for_selector(".ev-says")
+
+
+def _serve(page: Page) -> None:
+    """Switch the editors' server on, and ask it as one of them does."""
+    _tab(page, "Use")
+    page.wait_for_selector("#us-editor[data-state]")
+    if page.locator('#us-editor[data-state="on"]').count() == 0:
+        page.get_by_role("switch", name="Serve to editors").click()
+    page.wait_for_selector('#us-editor[data-state="on"]')
+    page.get_by_role("button", name="Test connection").click()
+    page.wait_for_selector("#us-tried .us-ok")
+    page.wait_for_selector("#us-requests td")
 
 
 def _compare(page: Page) -> None:

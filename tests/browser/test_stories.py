@@ -239,7 +239,7 @@ def test_the_palette_opens_a_run_by_its_name(run: Run, page: Page) -> None:
     page.keyboard.press("Enter")
     page.wait_for_selector("#loss-chart")
     page.wait_for_function(f"document.querySelector('.rn').innerText === '{run.name}'")
-    page.keyboard.press("6")
+    page.keyboard.press("7")
     page.wait_for_selector("#runs tbody tr")
 
 
