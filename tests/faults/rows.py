@@ -29,7 +29,8 @@ ROWS = (
         "the worker is killed (SIGKILL) in a step",
         "the run is *lost* as soon as its lock is free; a resume loses one save interval at most "
         "and gives the curve of an undisturbed run",
-        _in(
+        _in("faults/test_training", "test_a_run_killed_again_and_again_is_the_same_run_to_the_bit")
+        + _in(
             "engine/test_worker",
             "test_a_stopped_run_is_resumed_to_its_end_and_a_killed_one_is_lost",
         )
@@ -40,13 +41,25 @@ ROWS = (
         2,
         "it is killed while it saves",
         "what was half written is removed at the next start; the checkpoint before it is used",
-        _in("engine/test_checkpoint", "test_a_half_written_checkpoint_is_not_seen_and_is_cleared"),
+        _in("faults/test_training", "test_a_run_killed_again_and_again_is_the_same_run_to_the_bit")
+        + _in(
+            "engine/test_checkpoint", "test_a_half_written_checkpoint_is_not_seen_and_is_cleared"
+        ),
     ),
     Fault(
         3,
         "the newest checkpoint is cut, empty, has a flipped bit or NaN",
         "the newest good one is used, and it is said which was passed over and why",
         _in(
+            "faults/test_training",
+            "test_a_damaged_checkpoint_is_passed_over_by_the_resume_that_says_so",
+        )
+        + _in(
+            "engine/test_checkpoint",
+            "test_weights_that_are_not_numbers_are_passed_over_although_every_hash_is_right",
+            "test_nothing_is_deleted_for_a_checkpoint_that_cannot_be_read_back",
+        )
+        + _in(
             "engine/test_checkpoint",
             "test_a_harmed_checkpoint_is_passed_over_with_a_reason",
             "test_an_adapter_with_nan_is_never_written",
@@ -57,14 +70,19 @@ ROWS = (
         4,
         "optimizer, scheduler or random state is missing",
         "such a checkpoint does not count: no resume that silently differs",
-        _in("engine/test_checkpoint", "test_a_checkpoint_without_an_optimizer_does_not_count"),
+        _in(
+            "faults/test_training",
+            "test_a_damaged_checkpoint_is_passed_over_by_the_resume_that_says_so",
+        )
+        + _in("engine/test_checkpoint", "test_a_checkpoint_without_an_optimizer_does_not_count"),
         "There is no offer to go on with the weights alone.",
     ),
     Fault(
         5,
         "settings, data or base model have changed since the checkpoint",
         "refused, with what differs",
-        _in(
+        _in("engine/test_resume", "test_a_base_that_was_exchanged_is_refused_by_name")
+        + _in(
             "engine/test_checkpoint",
             "test_a_run_from_before_a_setting_was_added_goes_on_from_its_checkpoint",
         )
@@ -76,13 +94,20 @@ ROWS = (
         "the disk is full while saving, logging or exporting",
         "the run ends with a sentence and the bytes needed, the last good checkpoint stays, "
         "nothing half written; a resume goes on when there is space",
-        _in("engine/test_checkpoint", "test_a_full_disk_is_said_before_anything_is_written")
+        _in(
+            "faults/test_training",
+            "test_a_full_disk_in_the_midst_of_a_save_leaves_the_last_good_one",
+            "test_a_disk_that_is_full_between_two_saves_costs_no_event",
+        )
+        + _in("engine/test_checkpoint", "test_a_full_disk_is_said_before_anything_is_written")
         + _in("engine/test_export", "test_a_full_disk_is_said_before_anything_is_written"),
     ),
     Fault(
         7,
         "too little disk at the start",
-        "refused before anything is trained, with the sum",
+        "refused before the first step, with the sum",
+        _in("faults/test_training", "test_too_little_disk_is_said_before_the_first_step"),
+        "The room for a download is not added up beforehand.",
     ),
     Fault(
         8,
@@ -100,6 +125,10 @@ ROWS = (
         "the fused engine makes the step again in a smaller way; else the run ends with advice, "
         "its checkpoints stay",
         _in(
+            "faults/test_training",
+            "test_out_of_memory_ends_the_run_with_advice_and_it_can_go_on",
+        )
+        + _in(
             "engine/test_train",
             "test_a_run_goes_on_without_holes_when_the_memory_does_not_suffice_for_them",
         )
@@ -110,26 +139,55 @@ ROWS = (
         10,
         "loss or gradient is not a number",
         "the run ends before it reaches the weights; never saved; the plot shows a gap, never 0",
-        _in("engine/test_train", "test_a_loss_that_is_not_a_number_ends_the_run_unsaved")
+        _in(
+            "faults/test_training",
+            "test_a_gradient_that_is_not_a_number_ends_the_run_before_it_is_saved",
+        )
+        + _in("engine/test_train", "test_a_loss_that_is_not_a_number_ends_the_run_unsaved")
         + _in("engine/test_callbacks", "test_the_meter_tells_a_loss_that_is_not_a_number")
         + _in("runs/test_events", "test_not_a_number_is_written_as_null")
         + _in("ui/test_view", "test_thinning_keeps_the_spike_the_end_and_what_is_not_a_number"),
         "The first bad batch ends it; none is skipped.",
     ),
-    Fault(11, "the loss explodes but stays a number", "a warning; the run goes on"),
+    Fault(
+        11,
+        "the loss explodes but stays a number",
+        "a warning; the run goes on",
+        _in(
+            "engine/test_callbacks",
+            "test_a_loss_that_stays_three_times_as_high_is_said_once",
+            "test_a_spike_is_no_height",
+        ),
+    ),
     Fault(
         12,
         "SIGTERM, Ctrl-C, logout",
         "the step is finished, a checkpoint is saved, the run is *stopped*",
-        _in("test_app", "test_ctrl_c_stops_and_saves")
+        _in(
+            "faults/test_training",
+            "test_a_signal_finishes_the_step_and_saves_and_a_second_one_ends_at_once",
+        )
+        + _in("test_app", "test_ctrl_c_stops_and_saves")
         + _in("engine/test_train", "test_a_wish_to_stop_ends_after_the_step_with_a_checkpoint"),
     ),
-    Fault(13, "a second signal", "it ends at once; what holds for a kill holds here"),
+    Fault(
+        13,
+        "a second signal",
+        "it ends at once; what holds for a kill holds here",
+        _in(
+            "faults/test_training",
+            "test_a_signal_finishes_the_step_and_saves_and_a_second_one_ends_at_once",
+        ),
+    ),
     Fault(
         14,
         "the page is killed or restarted",
         "the training goes on; the page shows it again with its whole history; stop works",
-        _in("browser/test_stories", "test_a_restart_of_the_app_goes_on_where_it_was"),
+        _in(
+            "faults/test_processes",
+            "test_a_killed_page_finds_the_run_again_with_its_history_and_can_stop_it",
+        )
+        + _in("browser/test_stories", "test_a_restart_of_the_app_goes_on_where_it_was"),
     ),
     Fault(
         15,
@@ -143,6 +201,10 @@ ROWS = (
         "a reboot, a pid that is used again",
         "the run is *lost*; a stranger with its pid is never signalled",
         _in(
+            "faults/test_processes",
+            "test_after_a_reboot_a_run_is_lost_and_who_has_its_pid_now_is_left_alone",
+        )
+        + _in(
             "runs/test_state",
             "test_a_reused_pid_is_not_the_worker",
             "test_a_pid_from_before_a_reboot_is_not_the_worker",
@@ -167,6 +229,10 @@ ROWS = (
         "stop or start pressed twice, two tabs",
         "asking twice is asking once; a second start is refused, and so is a second run on the GPU",
         _in(
+            "faults/test_processes",
+            "test_of_two_starts_at_once_one_begins_and_the_other_is_refused",
+        )
+        + _in(
             "runs/test_process",
             "test_a_second_start_is_refused",
             "test_a_stop_asked_for_twice_is_asked_for_once",
@@ -179,7 +245,8 @@ ROWS = (
         19,
         "a worker that ignores the stop",
         "after a while a signal, then the end of its whole tree; the page shows how long it takes",
-        _in(
+        _in("faults/test_processes", "test_a_killed_worker_leaves_no_helper_behind")
+        + _in(
             "runs/test_process",
             "test_a_worker_deaf_to_the_stop_file_gets_a_signal",
             "test_a_worker_deaf_to_signals_is_killed_with_its_children",
@@ -217,6 +284,20 @@ ROWS = (
         23,
         "the machine sleeps, the clock jumps",
         "no negative times; a worker is still known as ours; nothing earlier is discarded",
+        _in(
+            "faults/test_processes",
+            "test_a_deaf_worker_is_ended_although_the_clock_was_set_meanwhile",
+        )
+        + _in(
+            "runs/test_state",
+            "test_a_clock_that_was_set_an_hour_ahead_makes_nobody_a_stranger",
+            "test_a_clock_that_was_set_back_gives_no_negative_time",
+        )
+        + _in(
+            "runs/test_store",
+            "test_discarding_goes_by_what_was_there_and_not_by_the_clock",
+        ),
+        "The clock of the machine is not set: its traces in files and status are.",
     ),
     Fault(
         24,
@@ -365,7 +446,8 @@ ROWS = (
         38,
         "a download is cut, the hub hangs, refuses or cannot be reached",
         "one sentence in bounded time; a model fetched before works offline",
-        _in(
+        _in("faults/test_processes", "test_a_hub_that_hangs_is_one_sentence")
+        + _in(
             "engine/test_hub",
             "test_offline_a_hub_model_is_refused_at_once",
             "test_a_model_fetched_before_is_used_offline",
