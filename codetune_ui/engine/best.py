@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from codetune_ui.core.errors import MachineError
 from codetune_ui.core.scorecard import (
     Score,
     scores_of,
@@ -63,9 +64,16 @@ class Best:
     def _keep(self, score: Score, model: Any) -> None:
         if self._wanted != "best" or not score.step or self._is_kept_better(score):
             return
-        written = checkpoint.keep_best(
-            model, self._run, score.step, score.nll, besides=self._besides
-        )
+        try:
+            written = checkpoint.keep_best(
+                model, self._run, score.step, score.nll, besides=self._besides
+            )
+        except (
+            MachineError
+        ) as error:  # a full disk: the next checkpoint will say whether it stays so
+            words = f"The adapter of step {score.step:,} was not kept: {error.message}"
+            self._reporter.log(words, "warning")
+            return
         self._kept = written, score.nll
 
     def _is_kept_better(self, score: Score) -> bool:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 import torch
@@ -18,6 +21,10 @@ from transformers import (
 from codetune_ui.core.errors import RunError
 from codetune_ui.engine.hardware import Device, peak_memory_gib
 from codetune_ui.engine.report import Reporter, StopWish
+
+USUAL = 10  # points of the curve that say what is usual
+TOO_HIGH = 3
+FOR_STEPS = 20
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,20 @@ class Meter:
         self._tokens = 0
         self._seconds = 0.0
         self._since: float | None = None
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Meter:
+        """Return a meter that goes on from what `to_dict` gave; without it, a new one."""
+        meter = cls(int(values.get("tokens", 0)))
+        since = values.get("since_reading") or {}
+        meter._nll = float(since.get("nll", 0.0))
+        meter._targets = float(since.get("targets", 0.0))
+        return meter
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what a resumed run needs to log what an undisturbed one would."""
+        since = {"nll": float(self._nll), "targets": float(self._targets)}
+        return {"tokens": self.total_tokens, "since_reading": since}
 
     def add_loss(self, nll: torch.Tensor, targets: torch.Tensor | int) -> None:
         """Add one pass: the summed loss and the count of its target tokens, left on the device."""
@@ -87,6 +108,31 @@ class Meter:
         return reading
 
 
+class Height:
+    """Says once when the loss has gone up for long: a number still, but nothing is learned."""
+
+    def __init__(self) -> None:
+        self._losses: deque[float] = deque(maxlen=USUAL)
+        self._since: int | None = None
+        self._said = False
+
+    def look(self, step: int, loss: float) -> str:
+        """Return a sentence when it is three times what is usual for twenty steps; else ""."""
+        usual = median(self._losses) if len(self._losses) == USUAL else math.inf
+        if not loss > TOO_HIGH * usual:
+            self._losses.append(loss)
+            self._since = None
+            return ""
+        self._since = step if self._since is None else self._since
+        if self._said or step - self._since < FOR_STEPS:
+            return ""
+        self._said = True
+        return (
+            f"The loss has been above {TOO_HIGH} times what it was ({usual:.3f}) since step "
+            f"{self._since:,}: the learning rate may be too high."
+        )
+
+
 class Narrator(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
     """Writes the figures of the Trainer as events."""
 
@@ -101,6 +147,7 @@ class Narrator(TrainerCallback):  # type: ignore[misc]  # transformers is not ty
         self._reporter = reporter
         self._device = device
         self._rows_per_step = rows_per_step
+        self._height = Height()
 
     def on_step_end(self, _args: Any, state: TrainerState, _control: Any, **_: Any) -> None:
         """Note the step."""
@@ -118,6 +165,8 @@ class Narrator(TrainerCallback):  # type: ignore[misc]  # transformers is not ty
         logs = logs or {}
         if "loss" in logs:
             self._reporter.event("train", step=state.global_step, **self._figures(logs, state))
+            if words := self._height.look(state.global_step, logs["loss"]):
+                self._reporter.log(words, "warning")
         if "eval_loss" in logs:
             self._reporter.event("eval", step=state.global_step, val_loss=logs["eval_loss"])
 

@@ -16,13 +16,14 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from codetune_ui.core.errors import MachineError, RunError
+from codetune_ui.core.errors import CodeTuneError, MachineError, RunError
 from codetune_ui.runs.files import read_json
 from codetune_ui.runs.store import Run
 
@@ -55,15 +56,44 @@ def scratch_folder(run: Run) -> Path:
     return _scratch(run.checkpoints_dir)
 
 
-def _scratch(parent: Path) -> Path:
-    path = parent / f".tmp-{uuid.uuid4().hex[:8]}"
+def _scratch(parent: Path, name: str = ".tmp-") -> Path:
+    path = parent / f"{name}{uuid.uuid4().hex[:8]}"
     path.mkdir(parents=True)
     return path
 
 
+def scratch_for(run: Run, needed: int) -> AbstractContextManager[Path]:
+    """Give a scratch folder to write a checkpoint of `needed` bytes into; gone afterwards.
+
+    Raises `MachineError` where there is no room, before the writing or in the midst of it: then
+    nothing half written is left, for it takes the room that the last words need.
+    """
+    return _writing(run, run.checkpoints_dir, needed)
+
+
+@contextmanager
+def _writing(run: Run, parent: Path, needed: int, name: str = ".tmp-") -> Iterator[Path]:
+    check_space(run, needed)
+    free = needed
+    try:
+        scratch = _scratch(parent, name)
+        try:
+            yield scratch
+        finally:
+            free = shutil.disk_usage(run.path).free  # before the half-written is removed
+            shutil.rmtree(scratch, ignore_errors=True)
+    except CodeTuneError:
+        raise
+    except Exception as error:
+        if free < needed:
+            raise no_space(needed, free) from error  # each library has its own words for it
+        raise
+
+
 def clear_scratch(run: Run) -> None:
     """Remove what a killed worker left half written."""
-    left = (run.checkpoints_dir.glob(".tmp-*"), run.best_dir.glob(".tmp-*"))
+    folders = (run.checkpoints_dir, run.best_dir, run.path)
+    left = [folder.glob(".tmp-*") for folder in folders]
     for path in [*itertools.chain(*left), *run.path.glob(".adapter-*")]:
         shutil.rmtree(path, ignore_errors=True)
 
@@ -138,20 +168,32 @@ def what_is_wrong(checkpoint: Path, wanted_config: str, required: Sequence[str] 
             return f"{name} is cut short"
         if _sha256(path) != about["sha256"]:
             return f"{name} is damaged"
+    if not _all_numbers(checkpoint / WEIGHTS):
+        return "its weights hold values that are not numbers"
     return "" if manifest.get("config") == wanted_config else "its settings are not the run's"
 
 
-def rotate(run: Run, current: Path, keep: int) -> None:
+def _all_numbers(weights: Path) -> bool:
+    from safetensors.torch import load_file
+
+    return all(bool(torch.isfinite(tensor).all()) for tensor in load_file(weights).values())
+
+
+def rotate(run: Run, current: Path, keep: int) -> str:
     """Delete all but the last `keep` checkpoints up to the current one.
 
-    Newer ones are leftovers that a resume passed over: the run has another future now.
+    Newer ones are leftovers that a resume passed over: the run has another future now. When the
+    current one does not verify, nothing is deleted and the reason is returned; else "".
     """
+    if problem := what_is_wrong(current, config_hash(run)):
+        return problem
     every = checkpoints(run)
     upto = [path for path in every if step_of(path) <= step_of(current)]
     kept = set(upto[-keep:])
     for path in every:
         if path not in kept:
             shutil.rmtree(path, ignore_errors=True)
+    return ""
 
 
 # --- the best adapter so far
@@ -162,9 +204,9 @@ def keep_best(model: Any, run: Run, step: int, nll: float, *, besides: Path | No
 
     besides: one that stays, because an attempt that is discarded must not take it along.
     """
-    scratch = _scratch(run.best_dir)
-    save_adapter(model, scratch)
-    written = _seal(run, scratch, run.best_dir, step, {"nll": nll})
+    with _writing(run, run.best_dir, _adapter_bytes(model)) as scratch:
+        save_adapter(model, scratch)
+        written = _seal(run, scratch, run.best_dir, step, {"nll": nll})
     for path in _steps(run.best_dir):
         if path not in (written, besides):
             shutil.rmtree(path, ignore_errors=True)
@@ -189,11 +231,10 @@ def drop_best(run: Run) -> None:
 
 def publish_kept(kept: Path, run: Run) -> Path:
     """Write `adapter/` from an adapter that was kept."""
-    scratch = run.path / f".adapter-{uuid.uuid4().hex[:8]}"
-    scratch.mkdir()
-    for name in (WEIGHTS, ADAPTER_CONFIG):
-        shutil.copyfile(kept / name, scratch / name)
-    return _publish(scratch, run)
+    with _writing(run, run.path, size_bytes(kept), ".adapter-") as scratch:
+        for name in (WEIGHTS, ADAPTER_CONFIG):
+            shutil.copyfile(kept / name, scratch / name)
+        return _publish(scratch, run)
 
 
 def size_bytes(folder: Path) -> int:
@@ -205,10 +246,15 @@ def check_space(run: Run, needed: int) -> None:
     """Raise `MachineError` when the disk cannot take another `needed` bytes."""
     free = shutil.disk_usage(run.path).free
     if free < needed:
-        raise MachineError(
-            f"The disk is full: saving needs {needed >> 20:,} MiB, and {free >> 20:,} are free.",
-            "Free some space, then resume the run: its last checkpoint is whole.",
-        )
+        raise no_space(needed, free)
+
+
+def no_space(needed: int, free: int) -> MachineError:
+    """Return the error of a disk that has `free` bytes where `needed` are to be written."""
+    return MachineError(
+        f"The disk is full: saving needs {needed >> 20:,} MiB, and {free >> 20:,} are free.",
+        "Free some space, then resume the run: its last checkpoint is whole.",
+    )
 
 
 def save_adapter(model: Any, folder: Path) -> None:
@@ -242,10 +288,14 @@ def load_adapter(model: Any, checkpoint: Path) -> None:
 
 def publish_adapter(model: Any, run: Run) -> Path:
     """Write `adapter/` whole: beside first, then renamed."""
-    scratch = run.path / f".adapter-{uuid.uuid4().hex[:8]}"
-    scratch.mkdir()
-    save_adapter(model, scratch)
-    return _publish(scratch, run)
+    with _writing(run, run.path, _adapter_bytes(model), ".adapter-") as scratch:
+        save_adapter(model, scratch)
+        return _publish(scratch, run)
+
+
+def _adapter_bytes(model: Any) -> int:
+    trained: int = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    return trained * 4 + 2**20
 
 
 def _publish(scratch: Path, run: Run) -> Path:
@@ -257,12 +307,12 @@ def _publish(scratch: Path, run: Run) -> Path:
 
 
 def _replace_folder(scratch: Path, target: Path) -> None:
+    old = target.with_name(f".tmp-{uuid.uuid4().hex[:8]}")
     if target.exists():  # a folder is never renamed over a full one
-        old = target.with_name(f".tmp-{uuid.uuid4().hex[:8]}")
         target.rename(old)
-        shutil.rmtree(old, ignore_errors=True)
     scratch.rename(target)
     _sync_folder(target.parent)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _fingerprint(path: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -11,7 +12,7 @@ from typing import Any, Literal
 
 from codetune_ui.runs.events import EventWriter
 from codetune_ui.runs.state import Status
-from codetune_ui.runs.store import Run
+from codetune_ui.runs.store import Run, written_by_now
 
 Wish = Literal["", "save", "discard"]
 
@@ -60,7 +61,7 @@ class Reporter:
 
     def __init__(self, run: Run, job: str) -> None:
         self.run = run
-        self.status = Status.begin(job)
+        self.status = Status.begin(job).replace(earlier=written_by_now(run))
         self._events = EventWriter(run.events_path)
         self._lock = threading.Lock()
         self._changed = threading.Event()
@@ -79,8 +80,8 @@ class Reporter:
         self._changed.set()
         if self._thread.is_alive():
             self._thread.join()
-        self._write()
-        self._events.close()
+        quietly(self._write)  # on a full disk the free lock tells of the end
+        quietly(self._events.close)
 
     def event(self, kind: str, **fields: Any) -> None:
         """Append one event."""
@@ -93,13 +94,13 @@ class Reporter:
     def phase(self, phase: str, message: str = "") -> None:
         """Say what the worker is doing now."""
         self._change(phase=phase, message=message)
-        self._write()
+        quietly(self._write)
         self.event("phase", phase=phase, message=message)
 
     def state(self, state: str, **changes: Any) -> None:
         """Say that the job has entered another state."""
         self._change(state=state, **changes)
-        self._write()
+        quietly(self._write)
         self.event("state", state=state)
 
     def step(self, step: int) -> None:
@@ -121,13 +122,14 @@ class Reporter:
             self._changed.wait(BEAT_S)
             self._changed.clear()
             if not self._closed.is_set():
-                _quietly(self._write)
+                quietly(self._write)
             self._closed.wait(LOOK_S)
 
 
-def _quietly(write: Callable[[], None]) -> None:
+def quietly(write: Callable[[], None]) -> None:
+    """Write what may stay unwritten: a full disk ends a training only where it saves."""
     try:
         write()
     except OSError as error:
-        # A full disk must not end the heartbeat; the training itself will say so when it saves.
-        print(f"The status cannot be written: {error}", flush=True)  # noqa: T201 - into worker.log
+        with contextlib.suppress(OSError):  # worker.log lies on the same disk
+            print(f"It cannot be written: {error}", flush=True)  # noqa: T201 - into worker.log

@@ -64,7 +64,7 @@ def train_adapter(
     suffice.
     """
     config = place.run.config()
-    meter = Meter(tokens=_tokens_before(resume_from))
+    meter = Meter.from_dict(_manifest(resume_from))
     narrator = Narrator(
         place.reporter, place.hardware.device, config.global_batch_rows, rows_per_epoch
     )
@@ -81,6 +81,8 @@ def train_adapter(
         eval_dataset=val_rows,
         callbacks=[narrator, Stopper(place.stop, place.reporter), Guard(meter)],
     )
+    # Before the first step, not at the first save: room for all that will be kept, and one beside.
+    checkpoint.check_space(place.run, trainer.expected_bytes(config.keep_checkpoints + 1))
     try:
         trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
         meter.pause()
@@ -225,25 +227,29 @@ class RowTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         """Let the Trainer write into a scratch folder; check, seal and rename that."""
         self.meter.pause()
         run, step = self.place.run, self.state.global_step
-        checkpoint.check_space(run, self._expected_bytes())
-        scratch = checkpoint.scratch_folder(run)
-        usual, self.args.output_dir = self.args.output_dir, str(scratch)
-        try:
-            super()._save_checkpoint(model, trial)
-        finally:
-            self.args.output_dir = usual
-        written = checkpoint.commit(
-            run, scratch / f"checkpoint-{step}", step, tokens=self.meter.total_tokens
-        )
-        scratch.rmdir()
-        checkpoint.rotate(run, written, self.keep_checkpoints)
+        usual = self.args.output_dir
+        with checkpoint.scratch_for(run, self.expected_bytes()) as scratch:
+            self.args.output_dir = str(scratch)
+            try:
+                super()._save_checkpoint(model, trial)
+            finally:
+                self.args.output_dir = usual
+            written = checkpoint.commit(
+                run, scratch / f"checkpoint-{step}", step, **self.meter.to_dict()
+            )
+        if problem := checkpoint.rotate(run, written, self.keep_checkpoints):
+            words = (
+                f"The checkpoint of step {step} cannot be read back ({problem}): older ones stay."
+            )
+            self.place.reporter.log(words, "warning")
         self.place.reporter.event(
             "checkpoint", step=step, name=written.name, bytes=checkpoint.size_bytes(written)
         )
 
-    def _expected_bytes(self) -> int:
+    def expected_bytes(self, checkpoints: int = 1) -> int:
+        """Return what so many checkpoints take on disk, with some room beside them."""
         trained: int = sum(p.numel() for p in self.model.parameters() if p.requires_grad)
-        return trained * 12 + SPARE_BYTES  # fp32 weights and Adam's two moments
+        return checkpoints * trained * 12 + SPARE_BYTES  # fp32 weights and Adam's two moments
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:  # noqa: ARG002
         folder = Path(output_dir or self.args.output_dir)
@@ -345,9 +351,8 @@ def _arguments(place: Place, config: Config, pace: Pace, *, resumed: bool) -> Tr
     )
 
 
-def _tokens_before(resume_from: Path | None) -> int:
-    manifest = read_json(resume_from / checkpoint.MANIFEST) if resume_from else None
-    return int((manifest or {}).get("tokens", 0))
+def _manifest(resume_from: Path | None) -> dict[str, Any]:
+    return (read_json(resume_from / checkpoint.MANIFEST) if resume_from else None) or {}
 
 
 def _out_of_memory(config: Config, pace: Pace) -> MachineError:

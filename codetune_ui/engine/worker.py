@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codetune_ui.core.errors import CodeTuneError, RunError
-from codetune_ui.engine.report import Reporter, StopRequested, StopWish
+from codetune_ui.engine.report import Reporter, StopRequested, StopWish, quietly
 from codetune_ui.runs.events import read_events
 from codetune_ui.runs.files import replace_json
 from codetune_ui.runs.lock import LockHeldError, hold
@@ -76,7 +76,7 @@ def _work(job: str, run: Run, do: Job) -> int:
         _fail(reporter, error.message, error.hint)
         code = 2
     except Exception as error:  # noqa: BLE001 - the one place where a job's surprise ends
-        traceback.print_exc()
+        quietly(traceback.print_exc)
         code = _surprise(reporter, error)
     finally:
         reporter.close()
@@ -208,13 +208,14 @@ def _train(
     # --- imports: ten seconds, while the producer reads
     from codetune_ui.engine import checkpoint, hardware, model, train
     from codetune_ui.engine.pace import choose_pace
+    from codetune_ui.engine.resume import resume_point
 
     config = run.config()
     hardware.set_threads()
     machine = hardware.find_hardware()
     place = train.Place(run, reporter, stop, machine, model.choose_precision(config, machine))
     checkpoint.clear_scratch(run)
-    resume_from = _resume_point(run, reporter)
+    resume_from = resume_point(run, reporter, folder)
     # --- rows
     producer.wait_for("cutting")
     reporter.phase("Cutting samples")
@@ -278,18 +279,6 @@ def _scorecard(place: Place, folder: Path) -> Scorecard | None:
     except RunError as error:
         place.reporter.log(f"No holes are measured on the way: {error.message}", "warning")
         return None
-
-
-def _resume_point(run: Run, reporter: Reporter) -> Path | None:
-    """Return the checkpoint to go on from, and say which newer ones are no good."""
-    from codetune_ui.engine import checkpoint
-
-    found, passed_over = checkpoint.newest_good(run)
-    for sentence in passed_over:
-        reporter.log(sentence, "warning")
-    if reporter.status.job == "resume" and found is None:
-        raise RunError(f"'{run.name}' has no checkpoint to resume from.", "Start a new run.")
-    return found
 
 
 def _row_files(run: Run, producer: Producer, prepared: Prepared) -> tuple[RowFile, RowFile]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import threading
@@ -10,28 +11,42 @@ from pathlib import Path
 from typing import Any
 
 Event = dict[str, Any]
+FULL = (errno.ENOSPC, errno.EDQUOT)  # no space, no quota: there may be room again
+MOST_WAITING = 16 * 2**20
 
 
 class EventWriter:
-    """Appends events; each line reaches the system at once, so that a killed worker loses none."""
+    """Appends events; each line reaches the system at once, so that a killed worker loses none.
+
+    What a full disk does not take is kept, and written with the next event that finds room.
+    """
 
     def __init__(self, path: Path) -> None:
-        torn = _ends_torn(path)
-        self._file = path.open("a", encoding="utf-8", buffering=1, newline="\n")
+        self._waiting = bytearray(b"\n" if _ends_torn(path) else b"")
+        self._file = path.open("ab", buffering=0)
         self._lock = threading.Lock()  # the row producer reports from its own thread
-        if torn:
-            self._file.write("\n")
 
     def write(self, kind: str, **fields: Any) -> None:
         """Append one event; numbers that are not finite are written as null."""
         event = {"ts": round(time.time(), 3), "kind": kind, **fields}
         line = json.dumps(finite(event), ensure_ascii=False, allow_nan=False)
         with self._lock:
-            self._file.write(line + "\n")
+            self._waiting += line.encode("utf-8", "replace") + b"\n"
+            self._flush()
+
+    def _flush(self) -> None:
+        try:
+            while self._waiting:
+                del self._waiting[: self._file.write(self._waiting)]
+        except OSError as error:
+            if error.errno not in FULL or len(self._waiting) > MOST_WAITING:
+                raise
 
     def close(self) -> None:
-        """Close the file; nothing is pending, for every line was flushed."""
-        self._file.close()
+        """Close the file, after a last try to write what a full disk did not take."""
+        with self._lock:
+            self._flush()
+            self._file.close()
 
     def __enter__(self) -> EventWriter:
         return self

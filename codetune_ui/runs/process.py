@@ -21,7 +21,7 @@ import psutil
 from codetune_ui.core.assets import PROJECT_ROOT
 from codetune_ui.core.errors import MachineError, RunError
 from codetune_ui.runs.lock import LockHeldError, hold, is_held
-from codetune_ui.runs.state import State
+from codetune_ui.runs.state import State, Status
 from codetune_ui.runs.store import Run, discard_attempt, replace_text
 
 __all__ = [
@@ -63,13 +63,20 @@ def launch(run: Run, job: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "codetune_ui.engine.worker", job, str(run.path)]
     worker = spawn(command, log_path=run.log_path, home=run.home.path)
     deadline = time.monotonic() + BEGIN_S
-    while run.status() == before and time.monotonic() < deadline:
-        if worker.poll() is not None and run.status() == before:
+    while not _has_begun(run, before, worker) and time.monotonic() < deadline:
+        if worker.poll() is not None and not _has_begun(run, before, worker):
             raise _already(run) if run.alive() else _stillborn(run)
         time.sleep(POLL_S)
     if worker.poll() and run.alive():
         raise _already(run)  # two started at once; the other one won the lock
     return worker
+
+
+def _has_begun(run: Run, before: Status, worker: subprocess.Popen[bytes]) -> bool:
+    """Say whether a status is there that this worker wrote, not one started at the same time."""
+    status = run.status()
+    # On Windows a virtual environment's Python is another process than the one we started.
+    return status != before and (os.name != "posix" or status.pid == worker.pid)
 
 
 def spawn(command: list[str], *, log_path: Path, home: Path) -> subprocess.Popen[bytes]:

@@ -24,7 +24,7 @@ State = Literal[
 ACTIVE: frozenset[State] = frozenset({"preparing", "running", "stopping"})
 ENDED: frozenset[State] = frozenset({"finished", "stopped", "failed", "lost"})
 
-SAME_BIRTH_S = 3.0  # a process's birth is counted from the boot, which a clock correction moves
+SAME_BIRTH_S = 3.0  # where only the clock tells a birth: a correction of the clock moves it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +40,11 @@ class Status:
     hint: str = ""
     pid: int = 0
     create_time: float = 0.0
+    birth: int = 0
     boot_id: str = ""
     started: float = 0.0
     updated: float = 0.0
+    earlier: dict[str, int] | None = None  # what earlier attempts left: path → inode
 
     @classmethod
     def begin(cls, job: str) -> Status:
@@ -53,14 +55,19 @@ class Status:
             job=job,
             pid=os.getpid(),
             create_time=psutil.Process().create_time(),
+            birth=_birth(os.getpid()),
             boot_id=boot_id(),
             started=now,
             updated=now,
         )
 
     def replace(self, **changes: Any) -> Status:
-        """Return a copy with some fields changed and `updated` set to now."""
-        return dataclasses.replace(self, **{"updated": time.time(), **changes})
+        """Return a copy with some fields changed and `updated` set to now.
+
+        A clock that was set back does not let a worker be seen before its start.
+        """
+        now = max(time.time(), self.started)
+        return dataclasses.replace(self, **{"updated": now, **changes})
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -78,11 +85,26 @@ class Status:
             return None
         try:
             process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.create_time) < SAME_BIRTH_S
+            if self.birth:
+                same = _birth(self.pid) == self.birth
+            else:
+                same = abs(process.create_time() - self.create_time) < SAME_BIRTH_S
             alive = process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
         except psutil.Error:
             return None
         return process if same and alive else None
+
+
+def _birth(pid: int) -> int:
+    """Return when a process was born, in ticks since the boot: no clock that is set moves it.
+
+    0 where the system does not tell (only Linux does), or when there is no such process.
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+        return int(fields[19])
+    except (OSError, IndexError, ValueError):
+        return 0
 
 
 @cache

@@ -38,6 +38,7 @@ __all__ = [
     "replace_json",
     "replace_text",
     "with_whole_paths",
+    "written_by_now",
 ]
 
 # A file's time is that of the kernel's last tick: up to 10 ms before the clock that is asked.
@@ -343,13 +344,29 @@ class Home:
 
 
 def discard_attempt(run: Run) -> None:
-    """Remove the adapters and checkpoints written since the last start; older ones stay."""
-    started = run.status().started
-    written = (*run.checkpoints_dir.glob("*"), *run.best_dir.glob("*"))
-    for path in (run.adapter_dir, *written):
+    """Remove the adapters and checkpoints written since the last start; older ones stay.
+
+    What was there is known by name, not by time: a clock that is set must not cost a checkpoint.
+    """
+    status = run.status()
+    for path, inode in written_by_now(run).items():
+        if status.earlier is None:  # of a worker of an older version
+            earlier = (run.path / path).stat().st_mtime < status.started - FILE_CLOCK_LAG_S
+        else:
+            # An adapter has one name for ever; a checkpoint's name is its step's.
+            known = status.earlier.get(path)
+            earlier = known is not None and (path != "adapter" or known == inode)
+        if not earlier:
+            shutil.rmtree(run.path / path, ignore_errors=True)
+
+
+def written_by_now(run: Run) -> dict[str, int]:
+    """Return the adapters and checkpoints of a run: paths in its folder, and their inodes."""
+    found: dict[str, int] = {}
+    for path in (run.adapter_dir, *run.checkpoints_dir.glob("*"), *run.best_dir.glob("*")):
         with contextlib.suppress(FileNotFoundError):
-            if path.stat().st_mtime >= started - FILE_CLOCK_LAG_S:
-                shutil.rmtree(path, ignore_errors=True)
+            found[path.relative_to(run.path).as_posix()] = path.stat().st_ino
+    return found
 
 
 def _newest_first(folder: Path) -> list[Run]:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 
-from codetune_ui.engine.callbacks import Meter
+from codetune_ui.engine.callbacks import Height, Meter
 
 
 def test_the_loss_is_the_mean_over_target_tokens_not_over_passes() -> None:
@@ -38,3 +40,32 @@ def test_the_meter_tells_a_loss_that_is_not_a_number() -> None:
     assert bool(meter.finite())
     meter.add_loss(torch.tensor(float("inf")), torch.tensor(1))
     assert not bool(meter.finite())
+
+
+def test_a_loss_that_stays_three_times_as_high_is_said_once() -> None:
+    height = Height()
+    said = [height.look(step, 1.0) for step in range(1, 11)]
+    said += [height.look(step, 4.0) for step in range(11, 60)]
+    assert [(step, words) for step, words in enumerate(said, 1) if words] == [
+        (
+            31,
+            "The loss has been above 3 times what it was (1.000) since step 11: the learning rate "
+            "may be too high.",
+        )
+    ]
+
+
+def test_a_spike_is_no_height() -> None:
+    height = Height()
+    losses = [1.0] * 10 + [9.0] * 15 + [1.0] + [9.0] * 15
+    assert not any(height.look(step, loss) for step, loss in enumerate(losses))
+
+
+def test_a_resumed_meter_goes_on_with_the_sums_of_the_checkpoint() -> None:
+    whole, first = Meter(), Meter()
+    for nll in (3.25, 1.125):
+        whole.add_loss(torch.tensor(nll), 2)
+    first.add_loss(torch.tensor(3.25), 2)
+    second = Meter.from_dict(json.loads(json.dumps(first.to_dict())))
+    second.add_loss(torch.tensor(1.125), 2)
+    assert second.read().loss == whole.read().loss == 1.09375

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from codetune_ui.core.errors import MachineError, RunError
 from codetune_ui.engine import checkpoint
@@ -19,10 +20,11 @@ def run(tiny_tokenizer: Path) -> Run:
     return Home.current().create_run(tiny_config(tiny_tokenizer), "some")
 
 
-def write(run: Run, step: int) -> Path:
+def write(run: Run, step: int, weight: float = 1.0) -> Path:
     scratch = checkpoint.scratch_folder(run)
     for name in checkpoint.REQUIRED:
         (scratch / name).write_text(f"{name} of step {step}")
+    save_file({"weight": torch.full((2,), weight)}, scratch / checkpoint.WEIGHTS)
     return checkpoint.commit(run, scratch, step, tokens=step * 10)
 
 
@@ -94,6 +96,40 @@ def test_rotation_keeps_the_last_and_drops_an_abandoned_future(run: Run) -> None
     checkpoint.rotate(run, run.checkpoints_dir / "step_000006", keep=2)
     assert last.name == "step_000090"
     assert [path.name for path in checkpoint.checkpoints(run)] == ["step_000004", "step_000006"]
+
+
+def test_weights_that_are_not_numbers_are_passed_over_although_every_hash_is_right(
+    run: Run,
+) -> None:
+    good = write(run, 4)
+    write(run, 8, weight=float("nan"))
+    words = "its weights hold values that are not numbers"
+    assert checkpoint.newest_good(run) == (
+        good,
+        [f"Checkpoint step_000008 was passed over: {words}."],
+    )
+
+
+def test_nothing_is_deleted_for_a_checkpoint_that_cannot_be_read_back(run: Run) -> None:
+    for step in (2, 4, 6):
+        last = write(run, step)
+    (last / "optimizer.pt").write_text("cut")
+    assert checkpoint.rotate(run, last, keep=1) == "optimizer.pt is cut short"
+    assert [path.name for path in checkpoint.checkpoints(run)] == [
+        "step_000002",
+        "step_000004",
+        "step_000006",
+    ]
+
+
+def test_what_was_half_written_is_gone_after_an_error(run: Run) -> None:
+    def fail(scratch: Path) -> None:
+        (scratch / "half").write_text("written")
+        raise ValueError("the library has its own words")
+
+    with pytest.raises(ValueError, match="own words"), checkpoint.scratch_for(run, 1) as scratch:
+        fail(scratch)
+    assert list(run.checkpoints_dir.iterdir()) == []
 
 
 def test_a_step_written_again_replaces_the_old_one(run: Run) -> None:

@@ -10,7 +10,15 @@ from codetune_ui.core.config import Config
 from codetune_ui.core.errors import MachineError, RunError
 from codetune_ui.runs.lock import hold
 from codetune_ui.runs.state import State, Status
-from codetune_ui.runs.store import Home, Run, derive_state, discard_attempt, read_json, replace_json
+from codetune_ui.runs.store import (
+    Home,
+    Run,
+    derive_state,
+    discard_attempt,
+    read_json,
+    replace_json,
+    written_by_now,
+)
 from tests.runs.processes import working
 
 
@@ -190,6 +198,24 @@ def test_discarding_keeps_what_an_earlier_attempt_saved(run: Run) -> None:
     discard_attempt(run)
     assert [path.name for path in run.checkpoints_dir.iterdir()] == ["step_000100"]
     assert not run.adapter_dir.exists()
+
+
+def test_discarding_goes_by_what_was_there_and_not_by_the_clock(run: Run) -> None:
+    old, best = run.checkpoints_dir / "step_000004", run.best_dir / "step_000004"
+    for folder in (old, best, run.adapter_dir):
+        folder.mkdir(parents=True)
+        os.utime(folder, (4e9, 4e9))  # the clock was far ahead when they were written
+    run.write_status(Status(state="stopped", started=2e9, earlier=written_by_now(run)))
+    new = run.checkpoints_dir / "step_000008"
+    new.mkdir()
+    os.utime(new, (1e9, 1e9))  # and was set back while the attempt ran
+    discard_attempt(run)
+    assert [folder.is_dir() for folder in (old, best, run.adapter_dir, new)] == [
+        True,
+        True,
+        True,
+        False,
+    ]
 
 
 def test_only_the_newest_scans_are_kept(home: Path) -> None:
