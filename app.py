@@ -6,6 +6,7 @@ object. Exit status: 0 done, 1 the job failed, 2 the input was refused.
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -18,8 +19,13 @@ from codetune_ui.commands.options import HomeDir
 from codetune_ui.commands.shared import home_of, say
 from codetune_ui.core.errors import CodeTuneError, ConfigError, MachineError
 from codetune_ui.runs import doctor as machine
+from codetune_ui.runs.private import keep_private
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+PLAIN_HTTP = (
+    "This is plain HTTP: whoever can listen on the network reads the password and your code. "
+    "Use it on a network you trust, or through ssh -L or a proxy with TLS."
+)
 COMMANDS = (
     *(jobs.scan, jobs.preview, jobs.train, jobs.resume, jobs.stop, jobs.runs, jobs.doctor),
     *(completions.infill, completions.serve),
@@ -56,7 +62,12 @@ def page(
     host: Annotated[str, typer.Option(help="The address to answer on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port.", min=1, max=65535)] = machine.PAGE_PORT,
     auth: Annotated[
-        str | None, typer.Option(metavar="USER:PASSWORD", help="Let in only who knows it.")
+        str | None,
+        typer.Option(
+            metavar="USER:PASSWORD",
+            envvar="CODETUNE_AUTH",
+            help="Let in only who knows it. USER alone: the password is asked for.",
+        ),
     ] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Open no browser.")] = False,
     home: HomeDir = None,
@@ -65,12 +76,21 @@ def page(
     where = home_of(home)
     if ctx.invoked_subcommand is not None:
         return
-    login = _check_page(host, port, auth)
+    login = _check_page(host, port, _asked(auth))
     from codetune_ui.ui.page import serve as serve_page  # loads gradio
 
     say(f"CodeTune UI on http://{host}:{port} — Ctrl-C closes the page, a training goes on.")
+    if host not in LOOPBACK:
+        say(PLAIN_HTTP)
     with suppress(KeyboardInterrupt):  # how it is meant to end
         serve_page(where, host=host, port=port, auth=login, open_browser=not no_browser)
+
+
+def _asked(auth: str | None) -> str | None:
+    """Ask for a password that was not written: on a command line other users can read it."""
+    if auth and ":" not in auth and sys.stdin.isatty():
+        return f"{auth}:{typer.prompt('Password', hide_input=True, err=True)}"
+    return auth
 
 
 def _check_page(host: str, port: int, auth: str | None) -> tuple[str, str] | None:
@@ -93,4 +113,5 @@ for command in COMMANDS:
 
 
 if __name__ == "__main__":
+    keep_private()
     cli()

@@ -34,6 +34,7 @@ from codetune_ui.core.preview import preview as show
 from codetune_ui.core.source import Document
 from codetune_ui.core.sources import is_git_url, is_hub_source, parse_sources
 from codetune_ui.runs import doctor as machine
+from codetune_ui.runs.doctor_findings import findings
 from codetune_ui.runs.files import read_json
 from codetune_ui.runs.follow import work
 from codetune_ui.runs.process import stop_and_wait
@@ -45,6 +46,8 @@ FIGURES = (
     *("steps", "loss_first", "loss_last", "val_loss_first", "val_loss_last", "tokens_per_second"),
     *("peak_memory_gib", "estimated_memory_gib", "seconds", "adapter"),
 )
+
+TOLD = ("pins", "bitsandbytes_builds")  # facts that only the findings speak of
 
 
 def scan(
@@ -137,14 +140,22 @@ def runs(as_json: AsJson = False, home: HomeDir = None) -> None:
     finish({"runs": rows}, lines or ["There are no runs yet."], as_json)
 
 
-def doctor(as_json: AsJson = False, home: HomeDir = None) -> None:
-    """Say what this machine and this installation have."""
-    facts = machine.examine(home_of(home))
-    lines = []
+def doctor(
+    hub: Annotated[bool, typer.Option("--hub", help="Ask whether the Hub answers.")] = False,
+    as_json: AsJson = False,
+    home: HomeDir = None,
+) -> None:
+    """Say what this machine and this installation have, what is wrong, and how to mend it."""
+    facts = machine.examine(home_of(home), ask_hub=hub)
+    found = findings(facts)
+    lines = [f"{one['level']:<8} {one['what']:<14} {one['says']} {one['mend']}" for one in found]
+    lines.append("")
     for name, value in facts.items():
         parts = value.items() if isinstance(value, dict) else [("", value)]
-        lines += [f"{name:<16} {key:<13} {plain(fact)}" for key, fact in parts]
-    finish(facts, lines, as_json)
+        lines += [f"{name:<16} {key:<13} {plain(fact)}" for key, fact in parts if name not in TOLD]
+    finish({"findings": found, **facts}, lines, as_json)
+    if any(one["level"] == "broken" for one in found):
+        raise typer.Exit(1)
 
 
 # --- how they do it

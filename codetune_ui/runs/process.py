@@ -43,6 +43,17 @@ POLL_S = 0.05
 BEGIN_S = 20.0  # a worker writes its status before it loads torch
 TERM_S = 10.0
 PATIENCE_S = 60.0
+# What libraries read, ours or others that are installed beside them, before they tell anybody.
+SILENT = {
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DISABLE_TELEMETRY": "1",
+    "DO_NOT_TRACK": "1",
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "WANDB_MODE": "disabled",
+    "COMET_MODE": "disabled",
+    "CLEARML_OFFLINE_MODE": "1",
+}
+NOT_HANDED_ON = ("TOKENIZERS_PARALLELISM", "CODETUNE_AUTH")
 
 
 def start_worker(run: Run, job: str) -> int:
@@ -84,7 +95,9 @@ def spawn(command: list[str], *, log_path: Path, home: Path) -> subprocess.Popen
     new_group = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
     no_window = getattr(subprocess, "CREATE_NO_WINDOW", 0)
     try:
-        with log_path.open("ab") as log:
+        with os.fdopen(
+            os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab"
+        ) as log:
             process = subprocess.Popen(
                 command,
                 cwd=PROJECT_ROOT,
@@ -94,6 +107,7 @@ def spawn(command: list[str], *, log_path: Path, home: Path) -> subprocess.Popen
                 stderr=subprocess.STDOUT,
                 # closing the page's terminal must not end the training
                 start_new_session=os.name == "posix",
+                umask=0o077 if os.name == "posix" else -1,  # a person's code is in what it writes
                 creationflags=new_group | no_window,
             )
     except OSError as error:
@@ -143,13 +157,12 @@ def run_in_foreground(
 
 def environment(home: Path) -> dict[str, str]:
     """Return the environment of a process of ours: this one's, with our home, telling nobody."""
-    own = {name: value for name, value in os.environ.items() if name != "TOKENIZERS_PARALLELISM"}
+    own = {name: value for name, value in os.environ.items() if name not in NOT_HANDED_ON}
     return {
         **own,
+        **SILENT,
         "CODETUNE_HOME": str(home),
         "KF_RULE_CACHE_DIR": str(home / "cache" / "secrets"),  # else in the person's own cache
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "DO_NOT_TRACK": "1",
         "PYTHONUNBUFFERED": "1",
         "PYTHONUTF8": "1",
     }

@@ -2,26 +2,91 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hmac
+import ipaddress
+import re
+import socket
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from codetune_ui.ui.bounds import Bounded
+from codetune_ui.ui.headers import SafeHeaders, headers_of
+from codetune_ui.ui.password import Password
+
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
+# The routes that the page uses, ours and Gradio's. All others are closed: Gradio's file server,
+# proxy, login, deep links, monitoring, recording, code editing, and what a later version adds.
+OPEN = {
+    "GET": r"/|/config/?|/(gradio_api/)?theme\.css|/(favicon\.ico|manifest\.json|robots\.txt)"
+    r"|/pwa_icon(/\d+)?|/(assets|static|svelte|ct|ct-api)/[^\\]*|/ct-api/evaluations"
+    r"|/gradio_api/(info/?|app_id/?|startup-events|queue/data|upload_progress"
+    r"|heartbeat/\w+)",
+    "POST": r"/ct-api/[^\\]*|/gradio_api/(queue/join|run/predict|component_server/?|upload"
+    r"|cancel|reset/?)",
+}
+ROUTES = {method: re.compile(pattern) for method, pattern in OPEN.items()}
+ROUTES["HEAD"] = ROUTES["GET"]
 
 
-def add_guards(api: FastAPI, host: str, auth: tuple[str, str] | None) -> None:
-    """Put the checks before all routes, own ones and Gradio's: Host, then Origin, then password."""
+def add_guards(
+    api: FastAPI, host: str, auth: tuple[str, str] | None, uploads: Path | None = None
+) -> None:
+    """Put the checks before all routes, own ones and Gradio's.
+
+    In this order: safe headers on every answer, Host, Origin, password, the routes that are open,
+    how much is sent. uploads: where Gradio puts what a browser sends.
+    """
+    api.add_middleware(Bounded, folder=uploads)
+    api.add_middleware(OpenRoutesOnly)
     if auth is not None:
         api.add_middleware(Password, user=auth[0], password=auth[1])
     api.add_middleware(SameOriginOnly)
-    if host in LOOPBACK:  # a name that a foreign site resolves to us is refused (DNS rebinding)
-        api.add_middleware(TrustedHostMiddleware, allowed_hosts=list(LOOPBACK[:2]))
+    api.add_middleware(KnownHostOnly, host=host)
+    api.add_middleware(SafeHeaders)
+
+
+class KnownHostOnly:
+    """Refuse a name that a foreign site had resolved to us (DNS rebinding).
+
+    On loopback only loopback's names are ours. Else an address is (a site has a name, no
+    number), and so are this machine's own name and the one given with --host.
+    """
+
+    def __init__(self, app: ASGIApp, *, host: str) -> None:
+        self.app = app
+        self.open = host not in LOOPBACK
+        own = {"localhost", host.lower()}
+        if self.open:
+            name = socket.gethostname().lower()
+            own |= {name, f"{name}.local", socket.getfqdn().lower()}
+        self.names = own
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 400 to a foreign name, hand on the rest."""
+        if scope["type"] in ("http", "websocket") and not self._ours(scope):
+            words = "This page does not answer to that name. Use its address, or --host NAME."
+            return await PlainTextResponse(words, 400)(scope, receive, send)
+        return await self.app(scope, receive, send)
+
+    def _ours(self, scope: Scope) -> bool:
+        given = [value for name, value in scope["headers"] if name == b"host"]
+        if len(given) != 1:
+            return False
+        try:
+            name = urlsplit(f"//{given[0].decode('ascii')}").hostname or ""
+        except ValueError:
+            return False
+        return name in self.names or self._address(name)
+
+    def _address(self, name: str) -> bool:
+        try:
+            address = ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        return self.open or str(address) in LOOPBACK
 
 
 class SameOriginOnly:
@@ -41,36 +106,44 @@ class SameOriginOnly:
         return await self.app(scope, receive, send)
 
     def _foreign(self, scope: Scope) -> bool:
-        head = _headers(scope)
-        if "origin" in head and urlsplit(head["origin"]).netloc != head.get("host"):
+        head = headers_of(scope)
+        if "origin" in head and not _same(head["origin"], head.get("host", "")):
             return True
-        link = scope.get("method") in ("GET", "HEAD") and head.get("sec-fetch-mode") == "navigate"
-        return head.get("sec-fetch-site") in ("cross-site", "same-site") and not link
+        if head.get("sec-fetch-site") not in ("cross-site", "same-site"):
+            return False
+        opened = scope.get("method") in ("GET", "HEAD") and scope["path"] == "/"
+        return not (
+            opened
+            and head.get("sec-fetch-mode") == "navigate"
+            and head.get("sec-fetch-dest", "document") == "document"  # in no frame of theirs
+        )
 
 
-class Password:
-    """Ask for a name and a password (HTTP Basic) before anything is answered."""
+def _same(origin: str, host: str) -> bool:
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and parts.netloc == host
 
-    def __init__(self, app: ASGIApp, *, user: str, password: str) -> None:
+
+class OpenRoutesOnly:
+    """Close every route that the page does not use; there are no websockets."""
+
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.expected = f"{user}:{password}".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 401 to who does not know the password, hand on the rest."""
-        if scope["type"] in ("http", "websocket") and not self._known(scope):
-            challenge = {"WWW-Authenticate": 'Basic realm="CodeTune UI", charset="UTF-8"'}
-            refusal = PlainTextResponse("password wanted", 401, challenge)
-            return await refusal(scope, receive, send)
+        """Answer 404 to what is closed, 405 to a wrong method, hand on the rest."""
+        if scope["type"] == "http" and (status := self._refused(scope["method"], scope["path"])):
+            return await PlainTextResponse("", status)(scope, receive, send)
+        if scope["type"] == "websocket":
+            return await send({"type": "websocket.close", "code": 1008})
         return await self.app(scope, receive, send)
 
-    def _known(self, scope: Scope) -> bool:
-        scheme, _, token = _headers(scope).get("authorization", "").partition(" ")
-        try:
-            given = base64.b64decode(token, validate=True)
-        except binascii.Error:
-            return False
-        return scheme.lower() == "basic" and hmac.compare_digest(given, self.expected)
-
-
-def _headers(scope: Scope) -> dict[str, str]:
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    def _refused(self, method: str, path: str) -> int:
+        if ".." in path.split("/") or "\0" in path:
+            return 404
+        if any(one.fullmatch(path) for one in ROUTES.values()):
+            return 0 if method in ROUTES and ROUTES[method].fullmatch(path) else 405
+        return 404

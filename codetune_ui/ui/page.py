@@ -19,6 +19,7 @@ from codetune_ui.core.assets import ASSETS
 from codetune_ui.core.config import DEMO
 from codetune_ui.core.errors import MachineError
 from codetune_ui.core.models import KNOWN_MODELS
+from codetune_ui.runs.private import close_in_background
 from codetune_ui.runs.store import Home
 from codetune_ui.runs.warm import warm_up
 from codetune_ui.ui import (
@@ -94,6 +95,7 @@ def serve(
     if open_browser:
         shown = "127.0.0.1" if host == "0.0.0.0" else host
         threading.Timer(1.0, webbrowser.open, [f"http://{shown}:{port}"]).start()
+    close_in_background(home)
     warm_up(home)
     uvicorn.Server(config).run(sockets=[listener])
 
@@ -127,7 +129,7 @@ def build(
     # Where Gradio puts what a browser sends, for a day; what is kept is copied to home.uploads_dir.
     os.environ["GRADIO_TEMP_DIR"] = str(home.path / "tmp")
     api = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    add_guards(api, host, auth)
+    add_guards(api, host, auth, home.path / "tmp")
     for folder in ("css", "js", "fonts"):
         api.mount(f"/ct/{folder}", StaticFiles(directory=ASSETS / folder))
     api.include_router(live.routes(live.Live(home)))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import socket
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -33,6 +34,7 @@ class OneCard:
             "nvmlDeviceGetHandleByIndex": "card",
             "nvmlDeviceGetName": b"NVIDIA RTX 4090",
             "nvmlDeviceGetMemoryInfo": SimpleNamespace(total=24 * 2**30, free=20 * 2**30),
+            "nvmlDeviceGetCudaComputeCapability": (8, 9),
             "nvmlShutdown": None,
         }
         return lambda *_: answers[name]
@@ -44,10 +46,24 @@ def test_a_gpu_is_told_with_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
         {
             "name": "NVIDIA RTX 4090",
             "driver": "590.10",
+            "capability": [8, 9],
             "memory_gib": 24.0,
             "memory_free_gib": 20.0,
         }
     ]
+
+
+def test_the_doctor_knows_what_was_tested_and_what_is_here(home: Path) -> None:
+    facts = examine(Home(home))
+    assert facts["pins"]["gradio"] == (version("gradio"), version("gradio"))
+    assert facts["hub_answer"] is None
+
+
+def test_the_doctor_asks_the_hub_only_when_told(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    assert examine(Home(home), ask_hub=True)["hub_answer"] == "ConnectError"
 
 
 def test_a_machine_without_a_driver_has_no_gpus(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,103 @@
+"""How much a client may send: of a body, of uploads, and of both at once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from codetune_ui.ui.headers import headers_of
+
+MOST_BODY = 20_000_000  # bytes: settings, code that is pasted
+MOST_UPLOAD = 2_000_000_000
+MOST_FILES = 100  # that wait in the folder of uploads; it is emptied every day
+MOST_WAITING = 8_000_000_000  # bytes
+MOST_AT_ONCE = 4  # uploads
+SPARE_BYTES = 1_000_000_000  # of the disk that an upload must leave free
+UPLOAD = "/gradio_api/upload"
+
+
+class _TooLongError(Exception):
+    """More came than may."""
+
+
+class Bounded:
+    """Answers 413 to a body that is too long, 429 to one upload too many."""
+
+    def __init__(self, app: ASGIApp, *, folder: Path | None = None) -> None:
+        self.app = app
+        self.folder = folder
+        self.uploading = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand a request on, and count what comes of it."""
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        if scope["path"] != UPLOAD:
+            return await self._counted(scope, receive, send, MOST_BODY)
+        if words := self._full(_length(scope)):
+            return await PlainTextResponse(words, 429)(scope, receive, send)
+        self.uploading += 1
+        try:
+            return await self._counted(scope, receive, send, MOST_UPLOAD)
+        finally:
+            self.uploading -= 1
+
+    async def _counted(self, scope: Scope, receive: Receive, send: Send, most: int) -> None:
+        came = 0
+        begun = False
+
+        async def count() -> Message:
+            nonlocal came
+            message = await receive()
+            came += len(message.get("body", b""))
+            if came > most:
+                raise _TooLongError
+            return message
+
+        async def note(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        refusal = PlainTextResponse(f"More than {most:,} bytes.", 413)
+        if _length(scope) > most:
+            return await refusal(scope, receive, send)
+        try:
+            await self.app(scope, count, note)
+        except _TooLongError:
+            if not begun:
+                await refusal(scope, receive, send)
+
+    def _full(self, length: int) -> str:
+        if self.uploading >= MOST_AT_ONCE:
+            return f"{MOST_AT_ONCE} uploads are under way. Wait for one to end."
+        if self.folder is None:
+            return ""
+        files, taken = _waiting(self.folder)
+        if files >= MOST_FILES or taken + length > MOST_WAITING:
+            return f"Too many uploads wait in {self.folder.name}/; they are cleared every day."
+        with suppress(OSError):
+            if shutil.disk_usage(self.folder).free < length + SPARE_BYTES:
+                return "The disk is nearly full."
+        return ""
+
+
+def _length(scope: Scope) -> int:
+    text = headers_of(scope).get("content-length", "")
+    return int(text) if text.isdecimal() and len(text) < 19 else 0
+
+
+def _waiting(folder: Path) -> tuple[int, int]:
+    """Return how many files lie in a folder, and their bytes."""
+    files = taken = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                taken += (Path(place) / name).lstat().st_size
+                files += 1
+    return files, taken
