@@ -394,7 +394,8 @@ class Place:
     @property
     def end(self) -> int:
         """Tokens of the prompt in all."""
-        return self.kept + self.part.stop - self.part.start
+        read: int = self.part.stop - self.part.start
+        return self.kept + read
 
 
 def _attend_kept(
