@@ -1,10 +1,10 @@
 r"""Where an answer begins to write once more what already stands after the hole.
 
 The rule: an answer ends before a line that the suffix goes on with. Two lines count: the rest of
-the cursor's own line, and the first line below it that is not blank. Each must hold three letters or
-digits, so that `}` and `)` never count, must stand in the answer exactly as in the suffix, with the
-same indentation, and must end there where it ends in the suffix: at a line break, or the answer's
-own end. What is cut off is what the file goes on with anyway.
+the cursor's own line, and the first line below it that is not blank. Each must hold three letters
+or digits, so that `}` and `)` never count, must stand in the answer exactly as in the suffix, with
+the same indentation, and must end there where it ends in the suffix: at a line break, or the
+answer's own end. What is cut off is what the file goes on with anyway.
 
 It looks at nothing but the request: the same request is always answered alike, whatever other
 files, other people's code or earlier answers there are.

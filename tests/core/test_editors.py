@@ -6,7 +6,7 @@ import tomllib
 from dataclasses import replace
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from codetune_ui.core.editors import EDITORS, Access, name_editor, snippet, snippets
 from codetune_ui.core.errors import ConfigError

@@ -19,7 +19,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -28,9 +28,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from codetune_ui.engine.fused import decode_ops
-from codetune_ui.engine.fused.attention import Borders, Heads, attend
+from codetune_ui.engine.fused.attention import Borders, attend
 from codetune_ui.engine.fused.block import Norm
 from codetune_ui.engine.fused.inference import SLOTS, Loras, Weights
+from codetune_ui.engine.fused.kept import Held, Place, attend_kept
 from codetune_ui.engine.fused.ops import operations, product
 
 ROWS = 2  # texts that are written at once: base and adapter side by side
@@ -68,23 +69,6 @@ class Begun:
     token: int
     losses: list[float]
     kept: int = 0
-
-
-@dataclass(frozen=True)
-class Held:
-    """What a row's cache begins with, and since when: a number that grows."""
-
-    adapter: str | None = None
-    ids: Sequence[int] = ()
-    number: int = field(default_factory=itertools.count(1).__next__)
-
-    def shared(self, prompt: Prompt) -> int:
-        """Return how many first tokens are those of a prompt with the same adapter."""
-        if self.adapter != prompt.adapter:
-            return 0
-        pairs = zip(self.ids, prompt.ids, strict=False)
-        same = itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)
-        return sum(1 for _ in same)
 
 
 class Decoder:
@@ -175,7 +159,7 @@ class Decoder:
         Of several the prompt's own; the last token is always read, for what follows it.
         """
         most = len(prompt.ids) - 1
-        counts = [min(held.shared(prompt), most) for held in self._held]
+        counts = [min(held.shared(prompt.adapter, prompt.ids), most) for held in self._held]
         best = max(range(self.rows), key=lambda row: (counts[row], row == prompt.row))
         return best, counts[best]
 
@@ -266,7 +250,7 @@ class Decoder:
                 keys[place.row, place.inside] = key[place.part]
                 values[place.row, place.inside] = value[place.part]
             if any(kept):
-                y = _attend_kept(parts, keys, values, places, heads)
+                y = attend_kept(parts, keys, values, places, heads)
             else:
                 y = attend(parts.flatten(1), heads, borders, varied=True).output.flatten(1)
             if layer is w.layers[-1]:  # from here on nobody looks at the other tokens any more
@@ -376,46 +360,6 @@ class Decoder:
             return stream, self.ops.norm(stream, *how, centred=norm.centred)
         found: tuple[Tensor, Tensor] = self.ops.add_norm(stream, delta, *how, centred=norm.centred)
         return found
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a prompt's read tokens lie: in the pass, and behind `kept` others in a row's cache."""
-
-    row: int
-    part: slice
-    kept: int
-
-    @property
-    def inside(self) -> slice:
-        """Where they lie in the cache."""
-        return slice(self.kept, self.end)
-
-    @property
-    def end(self) -> int:
-        """Tokens of the prompt in all."""
-        return self.kept + self.part.stop - self.part.start
-
-
-def _attend_kept(
-    parts: Tensor, keys: Tensor, values: Tensor, places: Sequence[Place], heads: Heads
-) -> Tensor:
-    """Return the attention of read tokens to themselves and to what was kept, (tokens, width)."""
-    found = []
-    for place in places:
-        query = parts[place.part, : heads.count].transpose(0, 1)[None]
-        at = torch.arange(place.end, device=parts.device)
-        seen = at[None] <= at[place.kept :, None]  # (read, all)
-        # The queries that share a key head lie side by side.
-        key, value = (
-            held[place.row, : place.end]
-            .transpose(0, 1)
-            .repeat_interleave(heads.count // heads.key_count, 0)[None]
-            for held in (keys, values)
-        )
-        y = F.scaled_dot_product_attention(query, key, value, attn_mask=seen, scale=heads.scale)
-        found.append(y[0].transpose(0, 1).flatten(1))
-    return torch.cat(found)
 
 
 def _rows_with_room(rows: int, row_bytes: int, device: torch.device) -> int:
