@@ -92,7 +92,7 @@ def test_an_editor_is_set_up_tested_and_switched_off(tab: Page, trained: App) ->
     # --- asked as the editor asks; the list beneath tells of it
     tab.get_by_role("button", name="Test connection").click()
     tab.wait_for_selector("#us-tried .us-ok >> text=minuet-ai.nvim", timeout=SLOW_MS)
-    tab.wait_for_selector("#us-requests td >> text=/v1/completions")
+    tab.wait_for_selector('#us-requests td:has-text("/v1/completions")')
     # --- off, and a reload knows it
     switch.click()
     tab.wait_for_selector('#us-editor[data-state="off"]')
