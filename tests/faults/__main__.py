@@ -1,6 +1,7 @@
 """Run the tests of the fault matrix and write tests/FAULTS.md: `python -m tests.faults`.
 
 --rows 1,2,16   run the tests of these rows only; the others keep the result of their last run
+--only TEXT     run those tests only that have TEXT in their name, such as tests/core
 --write         run nothing, only write the table
 Results are kept in tests/faults/results.json, one per test with its date.
 """
@@ -39,15 +40,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run what is asked for, note the results, write the table; 1 when a test failed."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults")
     parser.add_argument("--rows", default="", help="numbers, with commas between")
+    parser.add_argument("--only", default="", help="a part of a test's name")
     parser.add_argument("--write", action="store_true", help="only write the table")
     asked = parser.parse_args(arguments)
     chosen = {int(number) for number in asked.rows.split(",") if number}
-    results: Results = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
-    code = 0
+    code, found = 0, Results()
     if not asked.write:
         tests = {test for row in ROWS if not chosen or row.number in chosen for test in row.tests}
-        code, found = run_tests(sorted(tests))
-        results |= found
+        code, found = run_tests(sorted(test for test in tests if asked.only in test))
+    results: Results = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
+    results |= found
     known = {test for row in ROWS for test in row.tests}
     results = {test: result for test, result in sorted(results.items()) if test in known}
     RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

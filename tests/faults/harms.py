@@ -67,7 +67,7 @@ def fill_in_save(save: int, room: int, disk: str) -> None:
             original(*given)
             fill(Path(disk), room)
 
-        checkpoint.check_space = check
+        checkpoint.check_space = check  # type: ignore[assignment]
 
     _before(RowTrainer, "_save_checkpoint", save, arm)
 
@@ -95,7 +95,7 @@ def poison_step(number: int) -> None:
             gradient.view(-1)[0] = float("nan")
         original(self, args, state, control, model=model, **more)
 
-    Guard.on_pre_optimizer_step = poisoned  # type: ignore[method-assign]
+    Guard.on_pre_optimizer_step = poisoned  # type: ignore[assignment, method-assign]
 
 
 def signal_twice(step: int) -> None:

@@ -219,4 +219,6 @@ def test_a_killed_worker_leaves_no_helper_behind(run: Run) -> None:
 
 
 def _runs(pid: int) -> bool:
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    if not psutil.pid_exists(pid):
+        return False
+    return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
