@@ -8,8 +8,10 @@ import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from fastapi import FastAPI
-from starlette.responses import PlainTextResponse
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from codetune_ui.ui.bounds import Bounded
@@ -48,6 +50,25 @@ def add_guards(
     api.add_middleware(SafeHeaders)
 
 
+def answer_plainly(api: FastAPI) -> None:
+    """Let a malformed request be answered with a sentence, by us and by what is mounted in us.
+
+    FastAPI sends what was malformed back as JSON, and fails where it is no JSON: bytes, NaN.
+    """
+    mounted = [route.app for route in api.routes if isinstance(route, Mount)]
+    for one in (api, *mounted):
+        if isinstance(one, FastAPI):
+            one.add_exception_handler(RequestValidationError, _malformed)
+
+
+async def _malformed(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    words = f"{where}: {first['msg']}".encode("utf-8", "replace").decode()
+    return JSONResponse({"detail": words}, status_code=422)
+
+
 class KnownHostOnly:
     """Refuse a name that a foreign site had resolved to us (DNS rebinding).
 
@@ -73,7 +94,7 @@ class KnownHostOnly:
 
     def _ours(self, scope: Scope) -> bool:
         given = [value for name, value in scope["headers"] if name == b"host"]
-        if len(given) != 1:
+        if len(given) != 1 or b"@" in given[0] or b"/" in given[0]:
             return False
         try:
             name = urlsplit(f"//{given[0].decode('ascii')}").hostname or ""

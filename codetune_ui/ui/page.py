@@ -39,7 +39,7 @@ from codetune_ui.ui import (
 )
 from codetune_ui.ui.context import QUIET, PageContext, attach, fragment
 from codetune_ui.ui.form import ConfigForm, recall
-from codetune_ui.ui.guards import LOOPBACK, add_guards
+from codetune_ui.ui.guards import LOOPBACK, add_guards, answer_plainly
 from codetune_ui.ui.theme import theme
 
 TABS: dict[str, tuple[str, Callable[[PageContext], None]]] = {
@@ -154,6 +154,7 @@ def build(
         max_file_size=MOST_UPLOAD,
         show_error=True,
     )
+    answer_plainly(api)
     return api
 
 

@@ -66,8 +66,9 @@ def test_an_old_card_is_told_what_it_lacks() -> None:
 
 
 def test_a_machine_without_a_gpu_works() -> None:
-    nothing = {"gpus": [], "torch_cuda": None, "driver_cuda": None, "bitsandbytes_builds": []}
-    assert bad(**nothing) == [("note", "gpu")]
+    assert bad(gpus=[], torch_cuda=None, driver_cuda=None, bitsandbytes_builds=[]) == [
+        ("note", "gpu")
+    ]
 
 
 def test_versions_are_held_against_the_pins() -> None:
