@@ -116,6 +116,7 @@ def _token(home: Home) -> str:
         if len(kept) >= TOKEN_SIGNS:
             return kept
     made = secrets.token_urlsafe(24)
+    path.parent.mkdir(parents=True, exist_ok=True)
     replace_text(path, made)
     return made
 
