@@ -21,7 +21,7 @@ SPARE_BYTES = 1_000_000_000  # of the disk that an upload must leave free
 UPLOAD = "/gradio_api/upload"
 
 
-class _TooLongError(Exception):
+class TooLongError(Exception):
     """More came than may."""
 
 
@@ -56,7 +56,7 @@ class Bounded:
             message = await receive()
             came += len(message.get("body", b""))
             if came > most:
-                raise _TooLongError
+                raise TooLongError
             return message
 
         async def note(message: Message) -> None:
@@ -69,7 +69,7 @@ class Bounded:
             return await refusal(scope, receive, send)
         try:
             await self.app(scope, count, note)
-        except _TooLongError:
+        except TooLongError:
             if not begun:
                 await refusal(scope, receive, send)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
+import traceback
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,9 +13,9 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from codetune_ui.ui.bounds import Bounded
+from codetune_ui.ui.bounds import Bounded, TooLongError
 from codetune_ui.ui.headers import SafeHeaders, headers_of
 from codetune_ui.ui.password import Password
 
@@ -41,6 +42,7 @@ def add_guards(
     In this order: safe headers on every answer, Host, Origin, password, the routes that are open,
     how much is sent. uploads: where Gradio puts what a browser sends.
     """
+    api.add_middleware(WrongValuesTold)
     api.add_middleware(Bounded, folder=uploads)
     api.add_middleware(OpenRoutesOnly)
     if auth is not None:
@@ -168,3 +170,40 @@ class OpenRoutesOnly:
         if any(one.fullmatch(path) for one in ROUTES.values()):
             return 0 if method in ROUTES and ROUTES[method].fullmatch(path) else 405
         return 404
+
+
+class WrongValuesTold:
+    """Answers 422 where Gradio says 500, or breaks: to values that no widget of the page sends.
+
+    What was raised stands in the log, as before: it may be a fault of ours.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand a request on; the answer's body is left as it is."""
+        if scope["type"] != "http" or not scope["path"].startswith("/gradio_api/"):
+            return await self.app(scope, receive, send)
+        begun = failed = False
+
+        async def told(message: Message) -> None:
+            nonlocal begun, failed
+            begun = True
+            if message.get("status") == 500:
+                failed = True
+                message = {**message, "status": 422}
+            await send(message)
+
+        try:
+            return await self.app(scope, receive, told)
+        except TooLongError:
+            raise
+        except Exception:  # the last one before the client
+            if begun and not failed:
+                raise
+            traceback.print_exc()
+            if failed:  # Gradio has answered, and raises what it answered once more
+                return None
+            words = JSONResponse({"error": "This request cannot be answered."}, 422)
+            return await words(scope, receive, send)

@@ -6,8 +6,8 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import httpx
 import pytest
 from fastapi.testclient import TestClient
 from hypothesis import given, settings
@@ -25,6 +25,7 @@ from tests.attacks.attacks import (
     PAGE_POSTS,
     SECRET,
     Attack,
+    InvalidURL,
     reads,
     requests,
 )
@@ -54,7 +55,7 @@ class Victim:
         locked = build(self.home, host="0.0.0.0", auth=LOGIN)
         self.locked = TestClient(locked, base_url="http://127.0.0.1:7860", follow_redirects=False)
 
-    def send(self, attack: Attack, client: TestClient | None = None) -> httpx.Response | None:
+    def send(self, attack: Attack, client: TestClient | None = None) -> Any:
         """Send one; an exception in the page is raised here. None: httpx itself refused it."""
         try:
             request = (client or self.client).build_request(
@@ -63,7 +64,7 @@ class Victim:
                 headers=attack.headers,
                 content=attack.body,
             )
-        except (httpx.InvalidURL, ValueError):
+        except (ValueError, UnicodeError, InvalidURL):
             return None
         if request.url.path.startswith(STREAMS) and attack.method == "GET" and client is None:
             return None
@@ -87,7 +88,7 @@ def victim(
         yield found
 
 
-def harmless(answer: httpx.Response | None) -> bool:
+def harmless(answer: Any) -> bool:
     """Say whether an answer has read nothing outside the roots, and is no unhandled error."""
     if answer is None:
         return True
@@ -168,6 +169,41 @@ def test_a_client_cannot_name_an_upload_that_it_did_not_send(victim: Victim) -> 
         assert answer.status_code != 200
     assert victim.outside.read_text() == SECRET  # neither read nor moved
     assert not list(victim.home.path.rglob("kept/*"))
+
+
+VALUES: tuple[Any, ...] = (
+    *(
+        None,
+        "",
+        [],
+        {},
+        "x" * 50,
+        -1,
+        2**70,
+        1e308,
+        True,
+        "../../etc/passwd",
+        [[1]],
+        "\0",
+        "\ud800",
+    ),
+)
+
+
+def test_values_that_no_widget_sends_are_told_as_wrong(victim: Victim) -> None:
+    config = victim.client.get("/config").json()
+    calls = [("run/predict", {"fn_index": one["id"]}, one) for one in config["dependencies"]]
+    parts = [one["id"] for one in config["components"] if one["type"] == "html"]
+    for number in parts:
+        for name in ("look", "ask", "__init__", "../x"):
+            call = {"component_id": number, "fn_name": name}
+            calls.append(("component_server/", call, {"inputs": [0]}))
+    for turn, (route, call, one) in enumerate(calls):
+        data = [VALUES[(turn * 7 + place) % len(VALUES)] for place, _ in enumerate(one["inputs"])]
+        body = json.dumps({"data": data, "session_hash": "a", **call}).encode()
+        attack = Attack("POST", f"/gradio_api/{route}", {"content-type": "application/json"}, body)
+        assert harmless(victim.send(attack))
+    assert [run.name for run in victim.home.runs()] == ["amber-otter"]
 
 
 def fuzz(victim: Victim, attack: Attack) -> None:
