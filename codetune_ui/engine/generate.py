@@ -164,7 +164,8 @@ class Completer:
         self, decoder: Decoder, answers: dict[int, Answer], unread: list[int]
     ) -> dict[int, list[int]]:
         """Write a few tokens in every row that is read, and read on in the others."""
-        found: dict[int, list[int]] = {row: [] for row in unread if answers[row].ended}
+        left = [row for row in unread if answers[row].ended and not answers[row].job.only_read]
+        found: dict[int, list[int]] = {row: [] for row in left}
         ready = [row for row in answers if row not in unread]
         if ready and (not unread or any(answers[row].job.typed for row in unread)):
             found |= self._write(decoder, answers, ready)
