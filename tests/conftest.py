@@ -13,6 +13,7 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads starve each other in CI
 
+from tests.calling import SHORT, Trained, call, last_json
 from tests.tiny import build_model, build_tokenizer, write_code
 
 # A busy machine is no reason to fail: no deadlines, and the same examples on every CI run.
@@ -50,3 +51,16 @@ def tiny_tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def code_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder of 24 small distinct Python files in four directories."""
     return write_code(tmp_path_factory.mktemp("code"))
+
+
+@pytest.fixture(scope="session")
+def trained(
+    tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, code_folder: Path
+) -> Trained:
+    """Train the run 'first' for three steps, once for all tests that need an adapter."""
+    home = tmp_path_factory.mktemp("trained")
+    arguments = ["--model", tiny_model, "--data", code_folder, *SHORT, "--set", "max_steps=3"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CODETUNE_HOME", str(home))
+        answer = last_json(call("train", *arguments, "--name", "first", "--json"))
+    return Trained(home.resolve(), answer)

@@ -5,45 +5,19 @@ import signal
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from typer.testing import CliRunner, Result
 
-from app import cli
 from codetune_ui.commands.jobs import FIGURES
 from codetune_ui.core.assets import PROJECT_ROOT
 from codetune_ui.core.config import Config
-from codetune_ui.runs.infill import read_neighbours
-from codetune_ui.runs.lock import is_held
 from codetune_ui.runs.state import Status
 from codetune_ui.runs.store import Home
+from tests.calling import SHORT, Trained, call, last_json, refused
 from tests.runs.processes import OBEYS_THE_STOP_FILE, working
-from tests.runs.serving import add_trained_run, hold_out
 from tests.tiny import build_tokenizer
-from tests.ui.evaluations import add, add_run
-
-
-def call(*arguments: object) -> Result:
-    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
-
-
-def last_json(result: Result) -> dict[str, Any]:
-    assert result.exit_code == 0, result.stderr
-    answer: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
-    return answer
-
-
-def refused(result: Result, *words: str) -> None:
-    assert result.exit_code == 2, result.output
-    assert len(result.stderr.strip().splitlines()) == 1, result.stderr
-    for word in words:
-        assert word in result.stderr
-    assert result.stdout == ""
-
 
 # --- the machine and the list of runs
 
@@ -289,30 +263,6 @@ def test_a_login_in_a_url_is_not_listed(home: Path) -> None:
     assert row["data"] == "https://***@host/a.git"
 
 
-SHORT = ["--preset", "demo", "--set", "max_seq_len=128", "--set", "log_every=1"]
-SHORT += ["--set", "global_batch_rows=2", "--set", "micro_batch_rows=2", "--set", "save_every=2"]
-SHORT += ["--set", "eval_every=3", "--set", "quant=none", "--set", "compute_dtype=float32"]
-
-
-@dataclass(frozen=True)
-class Trained:
-    home: Path
-    answer: dict[str, Any]
-
-
-@pytest.fixture(scope="session")
-def trained(
-    tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, code_folder: Path
-) -> Trained:
-    """Train the run 'first' for three steps, once for all tests that need an adapter."""
-    home = tmp_path_factory.mktemp("trained")
-    arguments = ["--model", tiny_model, "--data", code_folder, *SHORT, "--set", "max_steps=3"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CODETUNE_HOME", str(home))
-        answer = last_json(call("train", *arguments, "--name", "first", "--json"))
-    return Trained(home.resolve(), answer)
-
-
 def test_train_ends_with_an_adapter_and_its_figures(trained: Trained) -> None:
     answer = trained.answer
     assert (answer["run"], answer["state"], answer["steps"]) == ("first", "finished", 3)
@@ -338,168 +288,3 @@ def test_ctrl_c_stops_and_saves(home: Path, tiny_model: Path, code_folder: Path)
     assert answer["state"] == "stopped"
     assert answer["steps"] < 5000
     assert list((home / "runs" / "first" / "checkpoints").iterdir())
-
-
-# --- completions
-
-
-@pytest.fixture
-def hole(tmp_path: Path) -> list[object]:
-    """Write the two sides of a hole."""
-    (tmp_path / "prefix.py").write_text("def add(left, right):\n    return ", encoding="utf-8")
-    (tmp_path / "suffix.py").write_text("\n\nprint(add(1, 2))\n", encoding="utf-8")
-    return ["--prefix-file", tmp_path / "prefix.py", "--suffix-file", tmp_path / "suffix.py"]
-
-
-def test_infill_asks_base_and_adapter_and_leaves_no_server(
-    trained: Trained, hole: list[object]
-) -> None:
-    answer = last_json(call("infill", "--home", trained.home, "--run", "first", *hole, "--json"))
-    assert answer["prompt_tokens"] > 10
-    for who in ("base", "adapter"):
-        assert set(answer[who]) == {"text", "tokens", "ms_first_token", "ms_total"}
-        assert answer[who]["ms_total"] >= answer[who]["ms_first_token"] > 0
-    assert not is_held(trained.home / "server" / "lock")
-
-
-def test_infill_reads_a_path_and_neighbours_as_the_run_was_trained_to(
-    home: Path,
-    tiny_model: Path,
-    tmp_path: Path,
-    hole: list[object],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    add_trained_run(Home(home), tiny_model, "near", repo_context="neighbours", context_tokens=24)
-    (tmp_path / "shop").mkdir()
-    (tmp_path / "shop" / "tax.py").write_text("rate = 2\n" * 99, encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-    asked = ["infill", "--run", "near", *hole, "--path", "shop/cart.py"]
-    alone = last_json(call(*asked, "--json"))["prompt_tokens"]
-    read = last_json(call(*asked, "--neighbour", "shop/tax.py", "--json"))["prompt_tokens"]
-    assert 8 < read - alone <= 24
-
-
-def test_infill_refuses_neighbours_for_a_run_that_knows_none(
-    trained: Trained, tmp_path: Path, hole: list[object]
-) -> None:
-    who = ["--home", trained.home, "--run", "first"]
-    answer = call("infill", *who, *hole, "--neighbour", tmp_path / "prefix.py")
-    refused(answer, "'first' was not trained to read neighbouring files. Leave --neighbour away")
-
-
-def test_neighbours_are_named_from_this_folder_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    here = tmp_path / "code"
-    (here / "shop").mkdir(parents=True)
-    for path in (here / "shop" / "tax.py", tmp_path / "far.py"):
-        path.write_text("x = 1\n", encoding="utf-8")
-    monkeypatch.chdir(here)
-    found = read_neighbours([here / "shop" / "tax.py", Path("shop/tax.py"), tmp_path / "far.py"])
-    assert [file.path for file in found] == ["shop/tax.py", "shop/tax.py", "far.py"]
-
-
-def test_serve_answers_until_it_is_told_to_end(home: Path, tiny_model: Path) -> None:
-    command = [sys.executable, "app.py", "serve", "--model", str(tiny_model), "--json"]
-    with subprocess.Popen(
-        [*command, "--port", str(free_port())],
-        cwd=PROJECT_ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        answer = json.loads(process.stdout.readline())
-        assert httpx.get(f"{answer['url']}/health", trust_env=False).json()["status"] == "ok"
-        process.terminate()
-    assert process.returncode == 0
-    assert answer["models"] == ["base"]
-    assert not is_held(home / "server" / "lock")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@pytest.mark.parametrize("who", [[], ["--run", "first", "--model", "demo"]])
-def test_infill_asks_for_a_run_or_a_model(who: list[object], hole: list[object]) -> None:
-    refused(call("infill", *who, *hole), "either --run RUN or --model M")
-
-
-def test_infill_refuses_a_run_without_an_adapter(home: Path, hole: list[object]) -> None:
-    Home(home).create_run(Config(), "first")
-    refused(call("infill", "--run", "first", *hole), "'first' has no adapter yet")
-
-
-def test_infill_refuses_a_file_that_is_not_there(tmp_path: Path, hole: list[object]) -> None:
-    arguments = ["--model", "demo", *hole[:3], tmp_path / "nothing.py"]
-    refused(call("infill", *arguments), "nothing.py")
-
-
-# --- exports
-
-
-def test_export_writes_an_adapter_that_is_opened_again(
-    tiny_model: Path, home: Path, tmp_path: Path
-) -> None:
-    run = add_trained_run(Home(home), tiny_model, "tuned", max_seq_len=128)
-    hold_out(run, {"a.py": "".join(f"value_{n} = compute({n}, {n})\n" for n in range(20))})
-    options = ("--format", "adapter", "--to", tmp_path / "out")
-    refused(call("export", "tuned", *options), "'tuned' has not been evaluated", "--yes")
-    found = last_json(call("export", "--run", "tuned", *options, "--yes", "--json"))
-    assert (found["run"], found["format"], found["to"]) == (
-        "tuned",
-        "adapter",
-        str(tmp_path / "out"),
-    )
-    assert found["check"]["answers"] == "same"
-    assert set(found["files"]) == {"README.md", "adapter_config.json", "adapter_model.safetensors"}
-
-
-def test_export_refuses_a_format_it_does_not_know() -> None:
-    refused(call("export", "x", "--format", "onnx"), "no export format 'onnx'", "gguf-adapter,")
-
-
-def test_export_refuses_a_run_that_is_not_there(tmp_path: Path) -> None:
-    refused(call("export", "x", "--to", tmp_path / "out"), "There is no run 'x'")
-    refused(call("export", "--to", tmp_path / "out"), "No run is named")
-
-
-# --- evaluations
-
-
-def test_evaluate_says_who_is_better_and_keeps_every_hole(tiny_model: Path, home: Path) -> None:
-    run = add_trained_run(Home(home), tiny_model, "tuned", max_seq_len=128)
-    hold_out(run, {"a.py": "".join(f"value_{n} = compute({n}, {n})\n" for n in range(20))})
-    result = call("evaluate", "tuned", "--holes", "4", "--kinds", "line,rest", "--json")
-    found = last_json(result)
-    assert found["holes"] == len(found["items"]) == 4
-    assert found["verdict"] == "no difference"
-    assert set(found["base"]) >= {
-        *("exact_match", "edit_similarity", "middle_nll_per_char", "stop_accuracy")
-    }
-    assert len(found["difference"]["exact_match"]) == 3
-    assert "4 of 4 holes measured" in result.stderr
-    assert len(list((run.path / "evaluation").iterdir())) == 2
-
-
-def test_evaluate_refuses_a_kind_it_does_not_know() -> None:
-    refused(call("evaluate", "x", "--kinds", "lines"), "no kind of hole 'lines'", "inside,")
-
-
-def test_evaluate_refuses_a_run_without_an_adapter(home: Path) -> None:
-    Home(home).create_run(Config(base_model="demo", source="demo"), "first")
-    refused(call("evaluate", "first"), "'first' has no adapter yet")
-    refused(call("evaluate", "--run", "first"), "'first' has no adapter yet")
-    refused(call("evaluate"), "No run is named")
-
-
-def test_compare_says_which_of_two_adapters_is_better(home: Path) -> None:
-    for name in ("calm-otter", "brisk-finch"):
-        add(add_run(Home(home), name))
-    answer = last_json(call("compare", "calm-otter", "brisk-finch", "--json"))
-    assert (answer["first"], answer["holes"]) == ("calm-otter/20261123-1", 4)
-    assert answer["verdict"] == "no difference"
-    refused(call("compare", "calm-otter", "nobody"), "no run 'nobody'")

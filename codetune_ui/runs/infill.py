@@ -23,8 +23,9 @@ from codetune_ui.runs.client import (
     server_state,
     stop_server,
 )
+from codetune_ui.runs.paths import with_whole_paths
 from codetune_ui.runs.process import run_in_foreground
-from codetune_ui.runs.store import Home, with_whole_paths
+from codetune_ui.runs.store import Home
 
 POLL_S = 0.1
 

@@ -17,16 +17,16 @@ import random
 import secrets
 import shutil
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from codetune_ui.core.config import DEMO, Config
+from codetune_ui.core.config import Config
 from codetune_ui.core.errors import CodeTuneError, MachineError, RunError
-from codetune_ui.core.sources import format_sources, is_git_url, is_hub_source, parse_sources
 from codetune_ui.runs.files import read_json, replace_json, replace_text
 from codetune_ui.runs.lock import is_held
 from codetune_ui.runs.names import check_name, propose_name
+from codetune_ui.runs.paths import with_whole_paths
 from codetune_ui.runs.state import ACTIVE, State, Status
 
 __all__ = [
@@ -37,7 +37,6 @@ __all__ = [
     "read_json",
     "replace_json",
     "replace_text",
-    "with_whole_paths",
     "written_by_now",
 ]
 
@@ -375,22 +374,6 @@ def _newest_first(folder: Path) -> list[Run]:
         with contextlib.suppress(OSError):
             dated.append((config_path.stat().st_mtime_ns, config_path.parent.name))
     return [Run(folder / name) for _, name in sorted(dated, reverse=True)]
-
-
-def with_whole_paths(config: Config) -> Config:
-    """Return the settings with absolute paths: a worker has another working directory."""
-    specs = parse_sources(config.source)
-    source = format_sources([replace(spec, place=_whole(spec.place)) for spec in specs])
-    model = config.base_model
-    if model != DEMO and Path(model).expanduser().exists():
-        model = str(Path(model).expanduser().absolute())
-    return config.replace(source=source, base_model=model)
-
-
-def _whole(place: str) -> str:
-    if place in ("", DEMO) or is_hub_source(place) or is_git_url(place):
-        return place
-    return str(Path(place).expanduser().absolute())
 
 
 def _taken(name: str) -> RunError:

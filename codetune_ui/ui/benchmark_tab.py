@@ -15,10 +15,11 @@ from codetune_ui.core.errors import CodeTuneError
 from codetune_ui.runs import benchmarks
 from codetune_ui.runs.events import read_events
 from codetune_ui.runs.files import read_json
+from codetune_ui.runs.paths import with_whole_paths
 from codetune_ui.runs.process import request_stop, start_worker
 from codetune_ui.runs.sandbox import protections
 from codetune_ui.runs.state import ACTIVE
-from codetune_ui.runs.store import Home, Run, with_whole_paths
+from codetune_ui.runs.store import Home, Run
 from codetune_ui.ui import benchmark_view
 from codetune_ui.ui.context import ACTION, QUIET, PageContext, fragment, shown_errors
 from codetune_ui.ui.play_fill import run_choices

@@ -14,7 +14,8 @@ from gradio.blocks import Block
 from codetune_ui.core.config import Config
 from codetune_ui.core.errors import CodeTuneError
 from codetune_ui.runs.client import server_state, stop_server
-from codetune_ui.runs.store import Home, with_whole_paths
+from codetune_ui.runs.paths import with_whole_paths
+from codetune_ui.runs.store import Home
 from codetune_ui.ui import play_keep, play_view
 from codetune_ui.ui.code_view import escape
 from codetune_ui.ui.context import ACTION, QUIET, PageContext, attach, fragment, shown_errors

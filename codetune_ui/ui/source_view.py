@@ -17,9 +17,10 @@ from codetune_ui.core.sources import (
     is_hub_source,
     parse_sources,
 )
+from codetune_ui.runs.paths import with_whole_paths
 from codetune_ui.runs.process import start_worker
 from codetune_ui.runs.state import ACTIVE
-from codetune_ui.runs.store import Home, Run, with_whole_paths
+from codetune_ui.runs.store import Home, Run
 from codetune_ui.ui.model_view import Check, checklist
 
 DEMO_NOTE = "A small library of an invented company. It comes with the app."

@@ -7,9 +7,9 @@ import pytest
 
 from codetune_ui.core.config import Config
 from codetune_ui.runs.store import Home
+from tests.calling import call, last_json, refused
 from tests.core.benchmarks import api_call, infilling, write_rows
 from tests.runs.serving import add_trained_run
-from tests.test_app import call, last_json, refused
 
 SET = ("--set", "humaneval-single-line")
 
