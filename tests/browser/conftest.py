@@ -141,7 +141,7 @@ def tiny_config(model: Path, code: Path) -> Config:
         base_model=str(model),
         source=str(code),
         max_seq_len=128,
-        max_steps=4000,
+        max_steps=12_000,
         global_batch_rows=2,
         micro_batch_rows=2,
         lora_rank=2,
