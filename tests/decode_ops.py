@@ -10,9 +10,10 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from codetune_ui.engine.fused import decode_ops
+from codetune_ui.engine.fused import decode_ops, torch_ops
 from codetune_ui.engine.fused.attention import Heads
-from codetune_ui.engine.fused.decode_ops import Product
+from codetune_ui.engine.fused.block import Norm
+from codetune_ui.engine.fused.decode_ops import Product, Uses
 
 LONGEST = 200
 AT = [5, 170, 0, 63, 199]  # where each row stands, and which slots it uses
@@ -34,25 +35,45 @@ def differences(ops: ModuleType, device: str, dtype: torch.dtype) -> dict[str, f
             for slots in (0, 1, 2):
                 found |= _attention(ops, device, dtype, heads, turns=turns, slots=slots)
     for slots in (1, 2):
-        mine, plain = _products(device, dtype, 200, slots)
+        mine, plain = _products(device, dtype, 200, slots, by_rank=slots == 2)
         found[f"settle, {slots} slots"] = _worst(ops.settle(mine), plain.settled())
         for kind in ("gelu", "gelu_tanh", "swiglu"):
             right = decode_ops.activate(plain, kind)
             found[f"{kind}, {slots} slots"] = _worst(ops.activate(mine, kind), right)
+        for centred in (False, True):
+            name = f"add and norm, {slots} slots, centred {centred}"
+            found[name] = _add_norm(ops, mine, plain, dtype, centred=centred)
     return found
 
 
-def _products(device: str, dtype: torch.dtype, outputs: int, slots: int) -> tuple[Product, Product]:
+def _add_norm(
+    ops: ModuleType, mine: Product, plain: Product, dtype: torch.dtype, *, centred: bool
+) -> float:
+    outputs, device = plain.outputs, mine.y.device
+    stream, bias = torch.randn(len(AT), outputs).to(dtype), torch.randn(outputs).to(dtype)
+    weight = (1 + torch.randn(outputs) / 5).to(dtype)
+    moved = bias.to(device) if centred else None
+    ours = ops.add_norm(stream.to(device), mine, weight.to(device), moved, 1e-5, centred=centred)
+    norm = Norm(weight.float(), bias.float() if centred else None, 1e-5, centred)
+    right = decode_ops.add_norm(stream.float(), plain, norm, torch_ops)
+    return max(_worst(*pair) for pair in zip(ours, right, strict=True))
+
+
+def _products(
+    device: str, dtype: torch.dtype, outputs: int, slots: int, *, by_rank: bool = False
+) -> tuple[Product, Product]:
     """Return the same product of five rows on the device, and in fp32 on the CPU."""
     y = torch.randn(len(AT), outputs + slots * 24).to(dtype)
     if not slots:
         return Product(y.to(device, copy=True), outputs), Product(y.float(), outputs)
     b = (torch.randn(outputs, 2 * 24) / 5).to(dtype)  # buffers are wider than what is used
+    if by_rank:
+        b = b.T.contiguous().T
     masks = torch.tensor(MASKS).to(dtype)
     ours = [t.to(device, copy=True) for t in (y, b, masks)]
     wide = [t.float().clone() for t in (y, b, masks)]
     mine, plain = (
-        Product(one, outputs, two[:, : slots * 24], three[:, -slots:])
+        Product(one, outputs, two[:, : slots * 24], Uses(three[:, -slots:]))
         for one, two, three in (ours, wide)
     )
     return mine, plain
@@ -63,7 +84,7 @@ def _attention(
 ) -> dict[str, float]:
     name = f"{heads.count}/{heads.key_count} heads of {heads.width}, {turns}, {slots} slots"
     whole = (heads.count + 2 * heads.key_count) * heads.width
-    mine, plain = _products(device, dtype, whole, slots)
+    mine, plain = _products(device, dtype, whole, slots, by_rank=turns)
     cache = torch.randn(2, len(AT), LONGEST, heads.key_count, heads.width).to(dtype)
     ours, wide = cache.to(device, copy=True), cache.float().clone()
     at = torch.tensor(AT)

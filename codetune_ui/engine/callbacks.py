@@ -21,6 +21,7 @@ from transformers import (
 from codetune_ui.core.errors import RunError
 from codetune_ui.engine.hardware import Device, peak_memory_gib
 from codetune_ui.engine.report import Reporter, StopWish
+from codetune_ui.engine.spent import Spent
 
 USUAL = 10  # points of the curve that say what is usual
 TOO_HIGH = 3
@@ -48,6 +49,7 @@ class Meter:
         self.total_tokens = tokens
         self.total_seconds = 0.0
         self.own_tokens = 0
+        self.spent = Spent()
         self._nll: torch.Tensor | float = 0.0
         self._targets: torch.Tensor | float = 0.0
         self._tokens = 0

@@ -146,6 +146,11 @@ class RowTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
 
     # --- rows
 
+    def get_batch_samples(self, *usual: Any, **named: Any) -> Any:
+        """Let the Trainer fetch a step's rows, and count how long it takes."""
+        with self.meter.spent.on("data"):
+            return super().get_batch_samples(*usual, **named)
+
     def _collate(self) -> Callable[[Sequence[Row]], dict[str, Any]]:
         return partial(collate, flat=self.place.precision.attention == "flash_attention_2")
 
@@ -168,9 +173,10 @@ class RowTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Return the loss per target token over the held-out rows, and measure the holes."""
         self.meter.pause()
-        metrics = {"eval_loss": self._held_out_loss()}
-        self.log(dict(metrics))
-        self.measure_holes()
+        with self.meter.spent.on("evaluations"):
+            metrics = {"eval_loss": self._held_out_loss()}
+            self.log(dict(metrics))
+            self.measure_holes()
         if self.best.has_waited_enough:
             self.control.should_training_stop = self.control.should_save = True
         told = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
@@ -181,14 +187,15 @@ class RowTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         rows: Any = self.eval_dataset
         size = self.args.per_device_eval_batch_size
         self.model.eval()
-        nll, targets = torch.zeros(()), torch.zeros(())
+        nll, targets = torch.zeros((), device=self.args.device), 0
         with torch.no_grad():
             for start in range(0, len(rows), size):
                 chosen = [rows[index] for index in range(start, min(start + size, len(rows)))]
                 found = self._rows_loss(chosen)
-                nll, targets = nll + found[0].cpu(), targets + found[1]
+                # Left on the device: while it computes, the next rows are laid out.
+                nll, targets = nll + found[0], targets + found[1]
         self.model.train()
-        return float(nll / targets.clamp(min=1))
+        return float(nll) / max(1, targets)
 
     def _rows_loss(self, rows: Sequence[Row]) -> tuple[torch.Tensor, int]:
         """Return the summed loss of some rows and the count of their targets."""
@@ -224,8 +231,12 @@ class RowTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
     # --- saves
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """Let the Trainer write into a scratch folder; check, seal and rename that."""
         self.meter.pause()
+        with self.meter.spent.on("checkpoints"):
+            self._seal_checkpoint(model, trial)
+
+    def _seal_checkpoint(self, model: Any, trial: Any) -> None:
+        """Let the Trainer write into a scratch folder; check, seal and rename that."""
         run, step = self.place.run, self.state.global_step
         usual = self.args.output_dir
         with checkpoint.scratch_for(run, self.expected_bytes()) as scratch:

@@ -239,6 +239,7 @@ def _train(
     if resume_from:
         reporter.event("resume", step=first)
     reporter.phase("Training")
+    start = time.monotonic() - began
     meter, best = train.train_adapter(
         place,
         tuned,
@@ -258,7 +259,7 @@ def _train(
     for sentence in (early, kept.why if best.scores else ""):
         if sentence:
             reporter.log(sentence)
-    replace_json(run.result_path, _result(place, meter, kept, time.monotonic() - began))
+    replace_json(run.result_path, _result(place, meter, kept, start, time.monotonic() - began))
     if early or not _cut_short(reporter):
         best.forget()
     return early
@@ -350,7 +351,7 @@ def _estimate(place: Place, folder: Path) -> float:
     return round(estimate_memory(shape, config, planned_way(config, shape, room)).total_gib, 3)
 
 
-def _result(place: Place, meter: Meter, kept: Kept, seconds: float) -> dict[str, Any]:
+def _result(place: Place, meter: Meter, kept: Kept, start: float, seconds: float) -> dict[str, Any]:
     """Return the figures of DESIGN §7; losses are those of the whole run, over all its attempts."""
     from codetune_ui.engine.hardware import peak_memory_gib
 
@@ -372,6 +373,7 @@ def _result(place: Place, meter: Meter, kept: Kept, seconds: float) -> dict[str,
         "peak_memory_gib": round(peak_memory_gib(place.hardware.device), 3),
         "estimated_memory_gib": guesses[-1],
         "seconds": round(seconds, 1),
+        "spent": {"start": round(start, 3), "steps": round(spent, 3)} | meter.spent.parts(),
         "adapter": str(kept.folder),
         "adapter_step": kept.step,
         "adapter_why": kept.why,

@@ -100,7 +100,8 @@ def main() -> None:
             options.model = str(build(options.shape, home.path / "model"))
         changes = {"base_model": options.model, "source": options.data, "max_steps": options.steps}
         run = home.create_run(preset("demo", **changes), "bench")
-        print("training:", work(run, "train", print))
+        if (state := work(run, "train", print)) != "finished":
+            raise SystemExit(f"The training has {state}.\n{run.log_tail()}")
     began, used = time.monotonic(), processor_seconds()
     line = LiveLine(lambda text: print(text, end="", flush=True), is_terminal=False)
     job, found = evaluate(home, Request(run=run.name, holes=options.holes), line)

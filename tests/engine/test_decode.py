@@ -237,8 +237,8 @@ def test_an_adapter_of_other_layers_is_refused() -> None:
 def test_a_mask_decides_which_slots_count() -> None:
     y = torch.tensor([[1.0, 2.0, 10.0, 20.0], [1.0, 2.0, 10.0, 20.0]])  # two outputs, two slots
     b = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
-    masks = torch.tensor([[0.0, 0.0], [0.0, 1.0]])
-    assert decode_ops.Product(y, 2, b, masks).settled().tolist() == [[1.0, 2.0], [1.0, 22.0]]
+    uses = decode_ops.Uses(torch.tensor([[0.0, 0.0], [0.0, 1.0]]))
+    assert decode_ops.Product(y, 2, b, uses).settled().tolist() == [[1.0, 2.0], [1.0, 22.0]]
 
 
 def test_attention_sees_a_rows_own_places_up_to_its_token() -> None:
@@ -273,6 +273,18 @@ def test_a_captured_step_writes_what_the_step_writes() -> None:
         for _ in range(8):
             decoder._step(2, 1)
     assert decoder._written.T.tolist() == captured
+
+
+@pytest.mark.gpu
+def test_an_adapter_may_come_after_a_step_was_captured() -> None:
+    base: Any = tiny("qwen2", "sdpa", head_size=64, dtype=torch.bfloat16, device="cuda")
+    _, loras = adapted(base)
+    decoder = Decoder(base, VOCABULARY, 128)
+    decoder.begin([Prompt(0, LONG, None)])
+    alone = decoder.write(8)[0]
+    decoder.add("x", loras)
+    decoder.begin([Prompt(0, LONG, None), Prompt(1, LONG, "x")])
+    assert decoder.write(8)[0] == alone
 
 
 # --- what is kept of earlier prompts

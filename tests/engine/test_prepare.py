@@ -63,7 +63,7 @@ def test_the_plan_s_rows_are_written_and_the_manifest_counts_them(
     assert words(run).shape == (40, SEQ)
     assert manifest["train_rows"] == 40
     assert manifest["train_documents"] + manifest["val_documents"] == 24
-    assert len(words(run, "val")) == manifest["val_rows"] == 40
+    assert len(words(run, "val")) == manifest["val_rows"] == 20
     assert manifest["family"] == "starcoder"
     assert manifest["whole_prompt_share"] == 1.0
     assert 0.3 < manifest["fim_rate_effective"] < 0.7
@@ -151,8 +151,8 @@ def test_a_stream_is_read_only_as_far_as_the_plan_needs(
 
 
 def test_held_out_rows_are_few_where_evaluations_are_frequent() -> None:
-    assert val_rows_wanted(Config(eval_every=75, global_batch_rows=4, micro_batch_rows=4)) == 30
-    assert val_rows_wanted(Config(eval_every=200, global_batch_rows=16)) == 256
+    assert val_rows_wanted(Config(eval_every=90, global_batch_rows=4, micro_batch_rows=4)) == 18
+    assert val_rows_wanted(Config(eval_every=400, global_batch_rows=16)) == 256
     assert val_rows_wanted(Config(eval_every=1, global_batch_rows=4, micro_batch_rows=4)) == 16
 
 

@@ -31,7 +31,7 @@ def make(model: Path, source: Path, name: str) -> Run:
 def test_a_producer_writes_rows_that_one_can_wait_for(model: Path, code_folder: Path) -> None:
     run = make(model, code_folder, "ahead")
     with Producer(run, model, StopWish(run)) as producer:
-        assert producer.wait_for("ready").val_rows == 40
+        assert producer.wait_for("ready").val_rows == 20
         producer.wait_for_rows(40)
         assert producer.wait_for("done").train_rows == 40
     with Producer(run, model, StopWish(run)) as again:  # nothing is left to do

@@ -65,6 +65,7 @@ def test_a_run_goes_from_start_to_a_finished_adapter(tiny_model: Path, code_fold
         "peak_memory_gib",
         "run",
         "seconds",
+        "spent",
         "state",
         "steps",
         "tokens_per_second",
@@ -72,6 +73,7 @@ def test_a_run_goes_from_start_to_a_finished_adapter(tiny_model: Path, code_fold
         "val_loss_last",
     ]
     assert (result["run"], result["state"], result["steps"]) == ("whole", "finished", 6)
+    assert sorted(result["spent"]) == ["checkpoints", "data", "evaluations", "start", "steps"]
     assert result["val_loss_last"] < result["val_loss_first"]
     assert (run.adapter_dir / "adapter_model.safetensors").is_file()
     cards = {event["step"]: event["middle_nll_per_char"] for event in seen(run, "scorecard")}

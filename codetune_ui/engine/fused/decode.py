@@ -30,6 +30,7 @@ from torch.nn import functional as F
 from codetune_ui.engine.fused import decode_ops
 from codetune_ui.engine.fused.attention import Borders, attend
 from codetune_ui.engine.fused.block import Norm
+from codetune_ui.engine.fused.decode_ops import Product, Uses
 from codetune_ui.engine.fused.inference import SLOTS, Loras, Weights
 from codetune_ui.engine.fused.kept import Held, Place, attend_kept
 from codetune_ui.engine.fused.ops import operations, product
@@ -114,6 +115,7 @@ class Decoder:
         self._held = [Held() if held.adapter == name else held for held in self._held]
         if self.weights.add(name, loras):
             self._graphs.clear()  # they know the old buffers
+            self._pool = None  # a pool ends with its last graph
 
     # --- rows
 
@@ -228,7 +230,7 @@ class Decoder:
         ends = list(itertools.accumulate(lengths, initial=0))
         sums = torch.tensor(ends, dtype=torch.int32, device=device)
         borders = Borders(tuple(lengths), sums, max(lengths))
-        masks = self._prompt_masks(prompts, lengths)
+        uses = self._prompt_uses(prompts, lengths)
         asked = torch.tensor(
             [at for p, end in zip(prompts, ends[1:], strict=True) for at in _asked(p, end)],
             device=device,
@@ -242,7 +244,7 @@ class Decoder:
         for layer, (keys, values) in zip(w.layers, self._cache, strict=True):
             stream, y = self._add_norm(stream, delta, layer.attention_norm)
             heads = layer.heads
-            parts = layer.qkv(y, masks).view(len(ids), -1, heads.width)
+            parts = layer.qkv(y, uses).view(len(ids), -1, heads.width)
             if angles is not None:
                 self.ops.rotate_(parts[:, : heads.turned], *angles, back=False)
             _, key, value = heads.split(parts)
@@ -255,14 +257,14 @@ class Decoder:
                 y = attend(parts.flatten(1), heads, borders, varied=True).output.flatten(1)
             if layer is w.layers[-1]:  # from here on nobody looks at the other tokens any more
                 stream, y = stream[asked], y[asked]
-                masks = None if masks is None else masks[asked]
-            stream, y = self._add_norm(stream, layer.out(y, masks), layer.mlp_norm)
-            inside = decode_ops.activate(layer.up.product(y, masks), layer.activation)
-            delta = layer.down(inside, masks)
+                uses = None if uses is None else uses.of(asked)
+            stream, y = self._add_norm(stream, layer.out.product(y, uses), layer.mlp_norm)
+            inside = decode_ops.activate(layer.up.product(y, uses), layer.activation)
+            delta = layer.down.product(inside, uses)
         assert delta is not None
         return self._add_norm(stream, delta, w.final_norm)[1]
 
-    def _prompt_masks(self, prompts: Sequence[Prompt], lengths: Sequence[int]) -> Tensor | None:
+    def _prompt_uses(self, prompts: Sequence[Prompt], lengths: Sequence[int]) -> Uses | None:
         """Return which slots each token of the prompts uses, None for none."""
         slots = self._slots_used()
         if not any(self._slots[p.row] is not None for p in prompts):
@@ -270,7 +272,7 @@ class Decoder:
         device = self._cache.device
         rows = torch.tensor([p.row for p in prompts], device=device)
         masks, often = self._masks[rows, :slots], torch.tensor(lengths, device=device)
-        return torch.repeat_interleave(masks, often, 0, output_size=sum(lengths))
+        return Uses(torch.repeat_interleave(masks, often, 0, output_size=sum(lengths)))
 
     # --- steps
 
@@ -322,17 +324,17 @@ class Decoder:
         """One token for each row: all that is read and written lies at a fixed place."""
         w = self.weights
         tokens, at = self.tokens[:rows], self._at[:rows]
-        masks = self._masks[:rows, :slots] if slots else None
+        uses = Uses(self._masks[:rows, :slots]) if slots else None
         stream, delta = self._embed(tokens, at), None
         for layer, (keys, values) in zip(w.layers, self._cache, strict=True):
             stream, y = self._add_norm(stream, delta, layer.attention_norm)
             qkv = decode_ops.place(
-                layer.qkv.product(y, masks), keys, values, at, w.angles, layer.heads
+                layer.qkv.product(y, uses), keys, values, at, w.angles, layer.heads
             )
             y = decode_ops.attend_cached(qkv, keys, values, at, layer.heads)
-            stream, y = self._add_norm(stream, layer.out(y, masks), layer.mlp_norm)
-            inside = decode_ops.activate(layer.up.product(y, masks), layer.activation)
-            delta = layer.down(inside, masks)
+            stream, y = self._add_norm(stream, layer.out.product(y, uses), layer.mlp_norm)
+            inside = decode_ops.activate(layer.up.product(y, uses), layer.activation)
+            delta = layer.down.product(inside, uses)
         _, y = self._add_norm(stream, delta, w.final_norm)
         logits = self._score(y)
         self.logits[:rows].copy_(logits)
@@ -354,12 +356,11 @@ class Decoder:
             stream = stream + F.embedding(at, self.weights.positions)
         return stream
 
-    def _add_norm(self, stream: Tensor, delta: Tensor | None, norm: Norm) -> tuple[Tensor, Tensor]:
-        how = (norm.weight, norm.bias, norm.eps)
+    def _add_norm(self, stream: Tensor, delta: Product | None, norm: Norm) -> tuple[Tensor, Tensor]:
         if delta is None:
+            how = (norm.weight, norm.bias, norm.eps)
             return stream, self.ops.norm(stream, *how, centred=norm.centred)
-        found: tuple[Tensor, Tensor] = self.ops.add_norm(stream, delta, *how, centred=norm.centred)
-        return found
+        return decode_ops.add_norm(stream, delta, norm, self.ops)
 
 
 def _rows_with_room(rows: int, row_bytes: int, device: torch.device) -> int:

@@ -6,7 +6,8 @@ stands.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import ModuleType
 
 import torch
 from torch import Tensor
@@ -14,9 +15,29 @@ from torch.nn import functional as F
 
 from codetune_ui.engine.fused import torch_ops
 from codetune_ui.engine.fused.attention import Heads
+from codetune_ui.engine.fused.block import Norm
 from codetune_ui.engine.fused.ops import operations
 
 FEW = 8  # rows up to which one pass over B is the quicker way
+
+
+@dataclass(frozen=True)
+class Uses:
+    """Which slots each token of a pass uses: masks (tokens, slots) of 0 and 1."""
+
+    masks: Tensor
+    _wide: dict[int, Tensor] = field(default_factory=dict)
+
+    def wide(self, ranks: int) -> Tensor:
+        """Return the masks (tokens, ranks) for the ranks of all slots; made once for a pass."""
+        if ranks not in self._wide:
+            often = ranks // self.masks.shape[1]
+            self._wide[ranks] = self.masks.repeat_interleave(often, 1, output_size=ranks)
+        return self._wide[ranks]
+
+    def of(self, tokens: Tensor) -> Uses:
+        """Return the same for some of the tokens."""
+        return Uses(self.masks[tokens])
 
 
 @dataclass(frozen=True)
@@ -24,25 +45,26 @@ class Product:
     """What a line computes, adapters' second halves not yet added.
 
     y (tokens, out + slots x ranks): the base's product, then x A^T of every slot; b (out, slots x
-    ranks); masks (tokens, slots) says which slots a token uses. Without adapters y is (tokens,
-    out).
+    ranks); uses says which slots a token uses. Without adapters y is (tokens, out).
     """
 
     y: Tensor
     outputs: int
     b: Tensor | None = None
-    masks: Tensor | None = None
+    uses: Uses | None = None
 
     def settled(self) -> Tensor:
         """Return the whole product (tokens, out)."""
-        if self.b is None or self.masks is None:
+        if self.b is None or self.uses is None:
             return self.y
         if _by_triton(self.y):
             from codetune_ui.engine.fused import triton_decode
 
             return triton_decode.settle(self)
-        inner = self.y[:, self.outputs :].reshape(*self.masks.shape, -1) * self.masks[:, :, None]
-        return torch.addmm(self.y[:, : self.outputs], inner.flatten(1), self.b.T)
+        # Few operations: on a GPU a prompt waits for the host that launches them.
+        ranks = self.b.shape[1]
+        base, inner = self.y.split_with_sizes((self.outputs, ranks), 1)
+        return torch.addmm(base, inner * self.uses.wide(ranks), self.b.T)
 
 
 def _by_triton(y: Tensor) -> bool:
@@ -61,6 +83,21 @@ def activate(product: Product, activation: str) -> Tensor:
         found = ops.swiglu(product.settled())
     else:
         found = ops.gelu(product.settled(), exact=activation == "gelu")
+    return found
+
+
+def add_norm(
+    stream: Tensor, product: Product, norm: Norm, ops: ModuleType
+) -> tuple[Tensor, Tensor]:
+    """Return the stream with a whole product added, and the norm of that."""
+    how = (norm.weight, norm.bias, norm.eps)
+    if product.b is not None and _by_triton(product.y):
+        from codetune_ui.engine.fused import triton_decode
+
+        return triton_decode.add_norm(stream, product, *how, centred=norm.centred)
+    found: tuple[Tensor, Tensor] = ops.add_norm(
+        stream, product.settled(), *how, centred=norm.centred
+    )
     return found
 
 

@@ -17,6 +17,7 @@ from codetune_ui.engine.fused.decode_ops import Product
 
 SPAN = 64  # keys of one part of an attention
 OUTPUTS, RANKS = 128, 32  # of one tile of B
+ROW_TILE = 32768  # numbers of B that one program holds when a whole row is its own
 
 
 def settle(product: Product) -> Tensor:
@@ -24,7 +25,7 @@ def settle(product: Product) -> Tensor:
     rows, outputs = len(product.y), product.outputs
     result = product.y.new_empty((rows, outputs))
     _settle[(triton.cdiv(outputs, OUTPUTS), rows)](
-        *_parts(product), result, outputs, "", OUTPUTS, RANKS
+        *_parts(product), result, outputs, "", OUTPUTS, _tile(product)
     )
     return result
 
@@ -35,9 +36,39 @@ def activate(product: Product, activation: str) -> Tensor:
     outputs = product.outputs // 2 if activation == "swiglu" else product.outputs
     result = product.y.new_empty((rows, outputs))
     _settle[(triton.cdiv(outputs, OUTPUTS), rows)](
-        *_parts(product), result, outputs, activation, OUTPUTS, RANKS
+        *_parts(product), result, outputs, activation, OUTPUTS, _tile(product)
     )
     return result
+
+
+def add_norm(
+    stream: Tensor,
+    product: Product,
+    weight: Tensor,
+    bias: Tensor | None,
+    eps: float,
+    *,
+    centred: bool,
+) -> tuple[Tensor, Tensor]:
+    """See `decode_ops.add_norm`: a launch less than settling the product first."""
+    total, y = torch.empty_like(stream), torch.empty_like(stream)
+    width = triton.next_power_of_2(product.outputs)
+    _add_norm[(len(stream),)](
+        *_parts(product),
+        stream,
+        weight,
+        bias,
+        total,
+        y,
+        product.outputs,
+        eps,
+        width,
+        centred,
+        bias is not None,
+        max(1, min(_tile(product), ROW_TILE // width)),
+        num_warps=min(16, max(4, width // 128)),
+    )
+    return total, y
 
 
 def place(
@@ -66,19 +97,25 @@ def place(
         heads.width // 2,
         angles is not None,
         angles is not None or product.b is not None,
-        RANKS,
+        _tile(product),
     )
     return qkv
 
 
-def _parts(product: Product) -> tuple[Tensor, Tensor, Tensor, int, int, int, int, int, int]:
+def _parts(product: Product) -> tuple[Tensor, Tensor, Tensor, int, int, int, int, int, int, int]:
     """Return what `_total` reads: y, b and masks with their strides, and how the ranks lie."""
-    y, b, masks = product.y, product.b, product.masks
-    if b is None or masks is None:
-        return y, y, y, y.stride(0), 0, 0, product.outputs, 0, 1
-    ranks = b.shape[1]
-    strides = (y.stride(0), b.stride(0), masks.stride(0))
+    y, b = product.y, product.b
+    if b is None or product.uses is None:
+        return y, y, y, y.stride(0), 0, 0, 0, product.outputs, 0, 1
+    masks, ranks = product.uses.masks, b.shape[1]
+    strides = (y.stride(0), b.stride(0), b.stride(1), masks.stride(0))
     return y, b, masks, *strides, product.outputs, ranks, ranks // masks.shape[1]
+
+
+def _tile(product: Product) -> int:
+    """Return how many ranks are read at once, a power of two."""
+    ranks = 1 if product.b is None else product.b.shape[1]
+    return int(min(RANKS, triton.next_power_of_2(ranks)))
 
 
 def attend_cached(qkv: Tensor, keys: Tensor, values: Tensor, at: Tensor, heads: Heads) -> Tensor:
@@ -129,10 +166,11 @@ def _total(
     masks,
     y_stride,
     b_stride,
+    rank_stride,
     mask_stride,
     whole,
-    ranks,
-    slot_ranks,
+    RANKS: tl.constexpr,
+    SLOT_RANKS: tl.constexpr,
     row,
     at,
     inside,
@@ -140,13 +178,15 @@ def _total(
 ):
     """Some outputs of one row: the base's product, and what the row's adapter adds."""
     total = tl.load(y + row * y_stride + at, inside, 0.0).to(tl.float32)
-    for start in range(0, ranks, RANK):
+    for start in tl.static_range(0, RANKS, RANK):
         r = start + tl.arange(0, RANK)
-        known = r < ranks
+        known = r < RANKS
         inner = tl.load(y + row * y_stride + whole + r, known, 0.0).to(tl.float32)
-        inner *= tl.load(masks + row * mask_stride + r // slot_ranks, known, 0.0).to(tl.float32)
+        inner *= tl.load(masks + row * mask_stride + r // SLOT_RANKS, known, 0.0).to(tl.float32)
         half = tl.load(
-            b + at[:, None] * b_stride + r[None, :], inside[:, None] & known[None, :], 0.0
+            b + at[:, None] * b_stride + r[None, :] * rank_stride,
+            inside[:, None] & known[None, :],
+            0.0,
         )
         total += tl.sum(half.to(tl.float32) * inner[None, :], 1)
     return total
@@ -159,10 +199,11 @@ def _settle(
     masks,
     y_stride,
     b_stride,
+    rank_stride,
     mask_stride,
     whole,
-    ranks,
-    slot_ranks,
+    RANKS: tl.constexpr,
+    SLOT_RANKS: tl.constexpr,
     result,
     outputs,
     ACTIVATION: tl.constexpr,
@@ -174,13 +215,13 @@ def _settle(
     at = tl.program_id(0) * OUT + tl.arange(0, OUT)
     inside = at < outputs
     total = _total(
-        y, b, masks, y_stride, b_stride, mask_stride, whole, ranks, slot_ranks, row, at, inside,
-        RANK,
+        y, b, masks, y_stride, b_stride, rank_stride, mask_stride, whole, RANKS, SLOT_RANKS,
+        row, at, inside, RANK,
     )  # fmt: skip
     if ACTIVATION == "swiglu":
         up = _total(
-            y, b, masks, y_stride, b_stride, mask_stride, whole, ranks, slot_ranks, row,
-            at + outputs, inside, RANK,
+            y, b, masks, y_stride, b_stride, rank_stride, mask_stride, whole, RANKS, SLOT_RANKS,
+            row, at + outputs, inside, RANK,
         )  # fmt: skip
         total = total * tl.sigmoid(total) * up
     elif ACTIVATION == "gelu":
@@ -192,16 +233,61 @@ def _settle(
 
 
 @triton.jit
+def _add_norm(
+    y,
+    b,
+    masks,
+    y_stride,
+    b_stride,
+    rank_stride,
+    mask_stride,
+    whole,
+    RANKS: tl.constexpr,
+    SLOT_RANKS: tl.constexpr,
+    stream,
+    weight,
+    bias,
+    added,
+    normed,
+    n,
+    eps,
+    W: tl.constexpr,
+    CENTRED: tl.constexpr,
+    BIAS: tl.constexpr,
+    RANK: tl.constexpr,
+):
+    """One row's product added to its stream, and the norm of the sum."""
+    row = tl.program_id(0)
+    at = tl.arange(0, W)
+    inside = at < n
+    x = _total(
+        y, b, masks, y_stride, b_stride, rank_stride, mask_stride, whole, RANKS, SLOT_RANKS,
+        row, at, inside, RANK,
+    )  # fmt: skip
+    x += tl.load(stream + row * n + at, inside, 0.0).to(tl.float32)
+    x = x.to(added.dtype.element_ty).to(tl.float32)
+    tl.store(added + row * n + at, x, inside)
+    if CENTRED:
+        x = tl.where(inside, x - tl.sum(x) / n, 0.0)
+    x *= tl.rsqrt(tl.sum(x * x) / n + eps)
+    x *= tl.load(weight + at, inside, 0.0).to(tl.float32)
+    if BIAS:
+        x += tl.load(bias + at, inside, 0.0).to(tl.float32)
+    tl.store(normed + row * n + at, x, inside)
+
+
+@triton.jit
 def _place(
     y,
     b,
     masks,
     y_stride,
     b_stride,
+    rank_stride,
     mask_stride,
     whole,
-    ranks,
-    slot_ranks,
+    RANKS: tl.constexpr,
+    SLOT_RANKS: tl.constexpr,
     keys,
     values,
     at,
@@ -225,12 +311,12 @@ def _place(
     inside = half < HALF
     here = head * 2 * HALF + half
     first = _total(
-        y, b, masks, y_stride, b_stride, mask_stride, whole, ranks, slot_ranks, row, here, inside,
-        RANK,
+        y, b, masks, y_stride, b_stride, rank_stride, mask_stride, whole, RANKS, SLOT_RANKS,
+        row, here, inside, RANK,
     )  # fmt: skip
     second = _total(
-        y, b, masks, y_stride, b_stride, mask_stride, whole, ranks, slot_ranks, row, here + HALF,
-        inside, RANK,
+        y, b, masks, y_stride, b_stride, rank_stride, mask_stride, whole, RANKS, SLOT_RANKS,
+        row, here + HALF, inside, RANK,
     )  # fmt: skip
     if TURNS:
         turned = head < COUNT + KEYS

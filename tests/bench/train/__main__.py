@@ -77,14 +77,16 @@ def main() -> None:
         wanted = per_step * (asked.steps + asked.warm_up)
         count = write_rows(folder / ROWS, asked.data, asked.tokenizer, asked.max_seq_len, wanted)
         print(f"| {COLUMNS} |\n|{'---|' * len(COLUMNS.split('|'))}", flush=True)
-        card = "no card"
+        card, notes = "no card", []
         for shape in shapes:
             for line in lines(asked, per_step):
                 found = run(shape, line, folder, asked)
                 card = found.get("card", card)
                 print(told(shape, line, found, apart=asked.borders), flush=True)
+                notes += [f"{shape}, {line.label}: {where(found)}"] if "spent" in found else []
             shutil.rmtree(folder / shape, ignore_errors=True)  # 15 GB for a 7B shape
         print(f"\n{versions(card)}, {count:,} rows of {asked.max_seq_len:,} tokens")
+        print("\n".join(notes))
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -219,6 +221,14 @@ def told(shape: str, line: Line, found: dict[str, Any], *, apart: bool) -> str:
         _number(found["first_step_s"], 1),
     ]
     return f"{start}| {borders} | {' | '.join(cells)} |"
+
+
+def where(found: dict[str, Any]) -> str:
+    """Return where the seconds of the app's side went, with the shares of its steps."""
+    steps = found["spent"]["steps"]
+    parts = [f"{name} {s:.2f} s ({s / steps:.2%})" for name, s in found["spent"].items()]
+    each = ", ".join(f"{seconds:.2f}" for seconds in found["evaluations_s"])
+    return f"{', '.join(parts)}; evaluations of {each} s; until step 1 {found['phases_s']}"
 
 
 def _number(value: float | None, digits: int) -> str:

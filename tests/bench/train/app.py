@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import statistics
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +56,7 @@ def run_app(
     command += ["--json", "--model", str(model), "--data", code, "--name", "bench"]
     for pair in [*steps.settings(), *settings]:
         command += ["--set", pair]
+    began = time.time()
     done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
     run = home / "runs" / "bench"
     log = run / "worker.log"
@@ -63,11 +66,32 @@ def run_app(
             sys.stderr.write(log.read_text(encoding="utf-8")[-4000:])
         return {"failed": f"failed: app.py ended with status {done.returncode}"}
     events, _ = read_events(run / "events.jsonl")
-    return figures(events, json.loads(done.stdout.splitlines()[-1]), steps.counted)
+    return figures(events, json.loads(done.stdout.splitlines()[-1]), steps.counted, began)
 
 
-def figures(events: list[Event], result: dict[str, Any], steps: int) -> dict[str, Any]:
-    """Read the app's events of every step, and its last line."""
+def phase_seconds(events: list[Event]) -> dict[str, float]:
+    """Return how long each phase took, the training's up to its first step."""
+    marks = [(e["phase"], e["ts"]) for e in events if e["kind"] == "phase"]
+    first = next(e["ts"] for e in events if e["kind"] == "train")
+    until = [*(ts for _, ts in marks if ts < first), first]
+    return {name: round(end - ts, 2) for (name, ts), end in zip(marks, until[1:], strict=False)}
+
+
+def evaluation_seconds(events: list[Event]) -> list[float]:
+    """Return how long each evaluation took: from what was told before it to its last figure."""
+    found: list[float] = []
+    for before, event in itertools.pairwise(events):
+        if event["kind"] == "eval":
+            found.append(event["ts"] - before["ts"])
+        elif event["kind"] == "scorecard" and before["kind"] == "eval":
+            found[-1] += event["ts"] - before["ts"]
+    return found
+
+
+def figures(
+    events: list[Event], result: dict[str, Any], steps: int, began: float
+) -> dict[str, Any]:
+    """Read the app's events of every step, and its last line; began: when it was started."""
     trained = [event for event in events if event["kind"] == "train"]
     return {
         "tokens_per_s": statistics.median(event["tokens_per_s"] for event in trained[-steps:]),
@@ -75,5 +99,8 @@ def figures(events: list[Event], result: dict[str, Any], steps: int) -> dict[str
         "reserved_gib": None,
         "first_loss": trained[0]["loss"],
         "first_grad_norm": trained[0]["grad_norm"],
-        "first_step_s": None,
+        "first_step_s": trained[0]["ts"] - began,
+        "spent": result.get("spent"),
+        "evaluations_s": evaluation_seconds(events),
+        "phases_s": phase_seconds(events),
     }
