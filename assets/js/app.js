@@ -246,6 +246,39 @@
     element.dataset.state = name;
   }
 
+  // ---------- asking again and again ----------
+  const AT_WORK_MS = 1000;
+  const IDLE_MS = 4000;
+
+  function markup(target, html) {
+    // Markup from our own server, escaped there; the same again would lose focus and scroll.
+    if (target.ctShown === html) return;
+    target.innerHTML = target.ctShown = html;
+  }
+
+  // Returns a look that repeats itself while its element is seen, to be called at once after a
+  // press. `ask` is given a function that says whether its answer is still wanted: only that to
+  // the last question counts.
+  function looking(element, ask, { atWork, may = () => true }) {
+    let timer = 0;
+    let order = 0;
+    return async function look() {
+      clearTimeout(timer);
+      if (!element.isConnected) return;
+      if (!element.offsetParent || offline() || !may()) {
+        timer = setTimeout(look, AT_WORK_MS);
+        return;
+      }
+      const mine = ++order;
+      try {
+        await ask(() => mine === order);
+      } catch (error) {
+        console.warn(error);
+      }
+      if (mine === order) timer = setTimeout(look, atWork() ? AT_WORK_MS : IDLE_MS);
+    };
+  }
+
   // ---------- theme ----------
   function toggleTheme() {
     const dark = !document.body.classList.contains("dark");
@@ -341,61 +374,10 @@
     early.splice(0).forEach(begin);
   }
 
-  define("rail", (element) => {
-    const find = (selector) => element.querySelector(selector);
-    find(".theme").onclick = toggleTheme;
-    find("[data-cmdk]").onclick = () => CT.palette?.();
-    find(".runcard").onclick = () => {
-      if (store.card && sessionStorage.ctRun) show("");
-      go("train");
-    };
-    subscribe(element, () => rail(find));
-  });
-
-  function rail(find) {
-    const card = store.card;
-    const now = offline() ? "offline" : (card?.state ?? "none");
-    find(".runcard").dataset.state = now;
-    find(".runcard").title = card ? `${card.name}: ${card.label}` : "No run yet";
-    write(find(".rc-name"), card ? card.name : "No run yet");
-    write(find(".rc-state"), offline() ? "offline" : (card?.label ?? ""));
-    find(".bar i").style.width = `${card?.percent ?? 0}%`;
-    const steps = card && `${card.step.toLocaleString()} / ${card.total.toLocaleString()}`;
-    write(find(".rc-step"), steps ?? "Scan code, then press Start");
-    write(find(".rc-eta"), card?.left ? `${card.left} left` : "");
-    sparkline(find(".rc-spark"), card?.spark ?? []);
-    const parts = machine();
-    if (find(".gpu").textContent === parts.map((part) => part.textContent ?? part).join("")) return;
-    find(".gpu").replaceChildren(...parts);
-  }
-
-  function machine() {
-    if (!store.gpu) return ["CPU only"];
-    const used = document.createElement("b");
-    used.textContent = `${store.gpu.used.toFixed(1)} of ${store.gpu.total.toFixed(0)} GiB`;
-    return [`${store.gpu.name} · `, used];
-  }
-
-  define("reveal", (element, watch) => {
-    // Scroll each code pane so that its marked part is in view.
-    const scroll = () =>
-      requestAnimationFrame(() => {
-        for (const pane of element.querySelectorAll("pre.code")) {
-          const marked = pane.querySelector("mark, .seg.m");
-          if (!marked) continue;
-          const offset = marked.getBoundingClientRect().top - pane.getBoundingClientRect().top;
-          pane.scrollTop += offset - pane.clientHeight * 0.42;
-        }
-      });
-    watch("value", scroll);
-    scroll();
-    setTimeout(scroll, 250);
-  });
-
   const CT = {
     ...{ store, subscribe, publish, show, newRun, shownRun, state, offline, poll, get, post, act },
     ...{ toast, ask, click, isVisible, go, last, column, cssValue, button, sparkline, pill, write },
-    ...{ copy },
+    ...{ copy, markup, looking },
     ...{ toggleTheme, define, host, tell },
   };
   window.CT = CT;

@@ -3,8 +3,6 @@
 (window.ctModules ??= []).push((CT) => {
   "use strict";
   const API = "/ct-api/evaluations";
-  const AT_WORK_MS = 1000;
-  const IDLE_MS = 4000;
   const PAGE = 50; // rows of the table at a time
   const kept = (name, other) => sessionStorage[name] ?? other;
 
@@ -18,34 +16,18 @@
     let known = null; // the last answer
     let ticked = kept("ctTicked", "").split(",").filter(Boolean);
     let compared = "";
-    let timer = 0;
-    let order = 0; // only the answer to the last question counts
     let rowsAsked = 0;
 
-    function markup(target, html) {
-      // Markup from our own server, escaped there; the same again would lose focus and scroll.
-      if (target.ctShown === html) return;
-      target.innerHTML = target.ctShown = html;
-    }
-
     // ---------- how everything stands ----------
-    async function look() {
-      clearTimeout(timer);
-      if (!element.isConnected) return;
-      if (!element.offsetParent || CT.offline()) {
-        timer = setTimeout(look, AT_WORK_MS);
-        return;
-      }
-      const mine = ++order;
-      try {
+    const look = CT.looking(
+      element,
+      async (isLast) => {
         const query = { run: find("#ev-run").value || kept("ctEvRun", ""), shown, ticked };
         const answer = await CT.get(`${API}?${new URLSearchParams(query)}`);
-        if (mine === order) take(answer);
-      } catch (error) {
-        console.warn(error);
-      }
-      if (mine === order) timer = setTimeout(look, known?.job?.active ? AT_WORK_MS : IDLE_MS);
-    }
+        if (isLast()) take(answer);
+      },
+      { atWork: () => known?.job?.active },
+    );
 
     function take(answer) {
       const ended = known?.job?.active && answer.job?.reference && known.job.id === answer.job.id;
@@ -120,13 +102,13 @@
     }
 
     function lists(answer) {
-      markup(find("#ev-earlier"), answer.earlier);
+      CT.markup(find("#ev-earlier"), answer.earlier);
       const count = find("#ev-earlier").childElementCount;
       const details = find(".ev-earlier");
       details.hidden = !count;
       const run = find("#ev-run").value;
       CT.write(details.querySelector("summary"), `Evaluations of ${run} · ${count}`);
-      markup(find("#ev-choices"), answer.choices);
+      CT.markup(find("#ev-choices"), answer.choices);
       const boxes = all("#ev-choices input");
       const there = boxes.map((box) => box.value);
       const gone = ticked.some((name) => !there.includes(name));
@@ -134,7 +116,7 @@
       if (!shown && !count) {
         find("#ev-table").hidden = true;
         const text = "No verdict yet. Choose a run that is trained, and press Evaluate.";
-        markup(find("#ev-result"), `<div class="empty"><p>${text}</p></div>`);
+        CT.markup(find("#ev-result"), `<div class="empty"><p>${text}</p></div>`);
       }
     }
 
@@ -151,7 +133,7 @@
         return look();
       }
       drawn = reference;
-      markup(find("#ev-result"), found.html);
+      CT.markup(find("#ev-result"), found.html);
       const kinds = found.kinds.map(([value, label]) => new Option(label, value));
       find("#ev-of-kind").replaceChildren(...kinds);
       Object.assign(table, { by: "", kind: "", sort: "", most: PAGE });
@@ -172,7 +154,7 @@
       );
       if (!found || found.error || mine !== rowsAsked) return;
       const focused = find(".ev-filters [data-won]:focus")?.dataset.won;
-      markup(find(".ev-filters"), found.filters);
+      CT.markup(find(".ev-filters"), found.filters);
       if (focused !== undefined) find(`.ev-filters [data-won="${focused}"]`)?.focus();
       find("#ev-table tbody").innerHTML = found.rows;
       const some = found.more ? `${found.matching - found.more} of ${found.matching}` : found.matching;
@@ -226,19 +208,19 @@
     async function compare() {
       const mine = (compared = ticked.join());
       const target = find("#ev-compared");
-      if (ticked.length < 2) return markup(target, "");
-      markup(target, '<div class="empty" role="status"><p>Comparing, hole by hole …</p></div>');
+      if (ticked.length < 2) return CT.markup(target, "");
+      CT.markup(target, '<div class="empty" role="status"><p>Comparing, hole by hole …</p></div>');
       const found = await CT.get(`${API}/compare?${new URLSearchParams({ of: mine })}`).catch(
         () => null,
       );
       if (!found || mine !== compared) return;
-      markup(target, found.html);
+      CT.markup(target, found.html);
     }
 
     // ---------- own holes ----------
     async function own() {
       const found = await CT.get(`${API}/own`).catch(() => null);
-      if (found) markup(find("#ev-own"), found.html);
+      if (found) CT.markup(find("#ev-own"), found.html);
     }
 
     // ---------- faces ----------

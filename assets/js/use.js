@@ -3,8 +3,6 @@
 (window.ctModules ??= []).push((CT) => {
   "use strict";
   const API = "/ct-api/use";
-  const AT_WORK_MS = 1000;
-  const IDLE_MS = 4000;
 
   CT.define("use", (element) => {
     const find = (selector) => element.querySelector(selector);
@@ -13,38 +11,22 @@
     const precisions = JSON.parse(find("#us-form").dataset.precisions);
     let known = null; // the last answer
     let pending = null; // what was asked for while a question is open
-    let timer = 0;
-    let order = 0; // only the answer to the last question counts
 
     const run = () => find("#us-run").value;
     const format = () => find('[name="us-format"]:checked').value;
 
-    function markup(target, html) {
-      // Markup from our own server, escaped there; the same again would lose focus and scroll.
-      if (target.ctShown === html) return;
-      target.innerHTML = target.ctShown = html;
-    }
-
     // ---------- how everything stands ----------
-    async function look() {
-      clearTimeout(timer);
-      if (!element.isConnected) return;
-      if (!element.offsetParent || CT.offline()) {
-        timer = setTimeout(look, AT_WORK_MS);
-        return;
-      }
-      const mine = ++order;
-      try {
+    const look = CT.looking(
+      element,
+      async (isLast) => {
         const list = await CT.get(`${API}/runs`);
-        if (mine === order) runs(list.runs);
+        if (isLast()) runs(list.runs);
         const query = { run: run(), format: format(), quant: find("#us-quant").value };
         const answer = await CT.get(`${API}/exports?${new URLSearchParams(query)}`);
-        if (mine === order) take(answer);
-      } catch (error) {
-        console.warn(error);
-      }
-      if (mine === order) timer = setTimeout(look, known?.job?.active ? AT_WORK_MS : IDLE_MS);
-    }
+        if (isLast()) take(answer);
+      },
+      { atWork: () => known?.job?.active },
+    );
 
     function runs(list) {
       const select = find("#us-run");
@@ -69,7 +51,7 @@
     function take(answer) {
       known = answer;
       find("#us-to").placeholder = answer.place;
-      markup(find("#us-standing"), answer.standing);
+      CT.markup(find("#us-standing"), answer.standing);
       for (const radio of all('[name="us-format"]')) {
         const why = answer.refused[radio.value] ?? "";
         radio.disabled = Boolean(why);
@@ -78,7 +60,7 @@
       if (find('[name="us-format"]:checked').disabled) choose("adapter");
       job(answer.job);
       press();
-      markup(find(".us-list"), answer.earlier);
+      CT.markup(find(".us-list"), answer.earlier);
       find("#us-earlier").hidden = !answer.count;
       CT.write(find("#us-earlier h3"), `Earlier exports of ${run()} · ${answer.count}`);
     }

@@ -3,8 +3,6 @@
 (window.ctModules ??= []).push((CT) => {
   "use strict";
   const API = "/ct-api/use/server";
-  const ON_MS = 1500;
-  const OFF_MS = 4000;
   const DOTS = "•".repeat(12);
 
   CT.define("use-editor", (card) => {
@@ -13,35 +11,18 @@
     let told = null; // the snippet of the chosen editor
     let drawn = ""; // what that snippet was made for
     let shown = false; // the token
-    let timer = 0;
-    let order = 0; // only the answer to the last question counts
 
     const run = () => card.dataset.run ?? "";
     const editor = () => find("#us-editors input:checked")?.value ?? "";
 
-    function markup(target, html) {
-      // Markup from our own server, escaped there; the same again would lose focus and scroll.
-      if (target.ctShown === html) return;
-      target.innerHTML = target.ctShown = html;
-    }
-
-    async function look() {
-      clearTimeout(timer);
-      if (!card.isConnected) return;
-      if (!run() || !card.offsetParent || CT.offline()) {
-        timer = setTimeout(look, ON_MS);
-        return;
-      }
-      const mine = ++order;
-      try {
+    const look = CT.looking(
+      card,
+      async (isLast) => {
         const answer = await CT.get(`${API}?${new URLSearchParams({ run: run() })}`);
-        if (mine === order) take(answer);
-      } catch (error) {
-        console.warn(error);
-      }
-      const busy = ["on", "starting"].includes(known?.state);
-      if (mine === order) timer = setTimeout(look, busy ? ON_MS : OFF_MS);
-    }
+        if (isLast()) take(answer);
+      },
+      { atWork: () => ["on", "starting"].includes(known?.state), may: run },
+    );
 
     function take(answer) {
       known = answer;
@@ -58,7 +39,7 @@
       CT.write(find("#us-address"), answer.address);
       CT.write(find("#us-model"), answer.model);
       CT.write(find("#us-token"), shown ? answer.token : DOTS);
-      markup(find("#us-requests"), answer.requests);
+      CT.markup(find("#us-requests"), answer.requests);
       editors(answer.editors);
       snippet();
     }
@@ -95,14 +76,14 @@
         return;
       }
       told = found;
-      markup(find("#us-tried"), "");
+      CT.markup(find("#us-tried"), "");
       draw();
     }
 
     function draw() {
       if (!told) return;
       CT.write(find("#us-place"), told.place);
-      markup(find("#us-text"), shown ? told.shown : told.hidden);
+      CT.markup(find("#us-text"), shown ? told.shown : told.hidden);
       CT.write(find("#us-hint"), shown ? told.note : told.masked_note);
       card.dataset.editor = editor();
     }
@@ -133,10 +114,10 @@
     find("#b-try").onclick = async () => {
       const mine = drawn;
       find("#b-try").disabled = true;
-      markup(find("#us-tried"), '<p class="us-note">Asking …</p>');
+      CT.markup(find("#us-tried"), '<p class="us-note">Asking …</p>');
       const answer = await CT.post(`${API}/try`, { run: run(), editor: editor() });
       find("#b-try").disabled = false;
-      if (mine === drawn) markup(find("#us-tried"), answer?.html ?? "");
+      if (mine === drawn) CT.markup(find("#us-tried"), answer?.html ?? "");
       look();
     };
     card.addEventListener("ct-run", () => {

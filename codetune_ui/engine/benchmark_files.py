@@ -6,7 +6,6 @@ fetched lies in HOME/cache/benchmarks with its SHA-256 beside it, whole or not a
 
 from __future__ import annotations
 
-import hashlib
 import os
 import secrets
 import shutil
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from codetune_ui.core.benchmark_sets import SAFIM_HUB, BenchmarkSet
 from codetune_ui.core.errors import SourceError
+from codetune_ui.engine import durable
 from codetune_ui.engine.hub import REACH_S
 from codetune_ui.runs.files import replace_text
 from codetune_ui.runs.store import Home
@@ -42,9 +42,8 @@ def _fetch(of: BenchmarkSet, place: Path) -> None:
             download(of.address, scratch)
         else:
             _from_the_hub(of.file, scratch)
-        with scratch.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        replace_text(place.with_name(f"{place.name}.sha256"), f"{digest}  {place.name}\n")
+        written = f"{durable.sha256(scratch)}  {place.name}\n"
+        replace_text(place.with_name(f"{place.name}.sha256"), written)
         scratch.replace(place)
     except (OSError, ValueError, RuntimeError) as error:
         if getattr(error, "errno", None) == 28:

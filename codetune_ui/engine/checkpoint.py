@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import os
 import re
 import shutil
 import uuid
@@ -24,6 +23,7 @@ from typing import Any
 import torch
 
 from codetune_ui.core.errors import CodeTuneError, MachineError, RunError
+from codetune_ui.engine import durable
 from codetune_ui.runs.files import read_json
 from codetune_ui.runs.store import Run
 
@@ -111,10 +111,11 @@ def _seal(run: Run, scratch: Path, parent: Path, step: int, facts: Mapping[str, 
         "step": step,
         "config": config_hash(run),
         **facts,
-        "files": {path.name: _fingerprint(path) for path in sorted(scratch.iterdir())},
+        "files": {path.name: durable.fingerprint(path) for path in sorted(scratch.iterdir())},
     }
-    _write_synced(scratch / MANIFEST, json.dumps(manifest, indent=2))
-    _sync_folder(scratch)
+    (scratch / MANIFEST).write_text(json.dumps(manifest, indent=2), encoding="utf-8")
+    durable.sync(scratch / MANIFEST)
+    durable.sync_folder(scratch)
     target = parent / f"step_{step:06d}"
     _replace_folder(scratch, target)
     return target
@@ -166,7 +167,7 @@ def what_is_wrong(checkpoint: Path, wanted_config: str, required: Sequence[str] 
             return f"{name} is missing"
         if path.stat().st_size != about["bytes"]:
             return f"{name} is cut short"
-        if _sha256(path) != about["sha256"]:
+        if durable.sha256(path) != about["sha256"]:
             return f"{name} is damaged"
     if not _all_numbers(checkpoint / WEIGHTS):
         return "its weights hold values that are not numbers"
@@ -300,8 +301,8 @@ def _adapter_bytes(model: Any) -> int:
 
 def _publish(scratch: Path, run: Run) -> Path:
     for path in scratch.iterdir():
-        _sync(path)
-    _sync_folder(scratch)
+        durable.sync(path)
+    durable.sync_folder(scratch)
     _replace_folder(scratch, run.adapter_dir)
     return run.adapter_dir
 
@@ -311,34 +312,5 @@ def _replace_folder(scratch: Path, target: Path) -> None:
     if target.exists():  # a folder is never renamed over a full one
         target.rename(old)
     scratch.rename(target)
-    _sync_folder(target.parent)
+    durable.sync_folder(target.parent)
     shutil.rmtree(old, ignore_errors=True)
-
-
-def _fingerprint(path: Path) -> dict[str, Any]:
-    _sync(path)
-    return {"bytes": path.stat().st_size, "sha256": _sha256(path)}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _write_synced(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
-    _sync(path)
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
-
-
-def _sync_folder(path: Path) -> None:
-    if os.name == "posix":  # elsewhere a folder cannot be opened, and need not be
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -7,9 +7,7 @@ NAME/                        the same folder, renamed
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
@@ -19,6 +17,7 @@ from typing import Any
 
 from codetune_ui.core.errors import MachineError, RunError
 from codetune_ui.core.export import MANIFEST
+from codetune_ui.engine import durable
 from codetune_ui.runs.exports import is_export
 
 
@@ -55,11 +54,13 @@ def check_space(place: Path, needed: int) -> None:
 def seal(scratch: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
     """Write the manifest of a written folder, and return it."""
     files = sorted(path for path in scratch.iterdir() if path.name != MANIFEST)
-    manifest = {**facts, "files": {path.name: _fingerprint(path) for path in files}}
+    for path in files:
+        path.chmod(0o644)  # safetensors writes for the owner alone
+    manifest = {**facts, "files": {path.name: durable.fingerprint(path) for path in files}}
     path = scratch / MANIFEST
     path.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    _sync(path)
-    _sync_folder(scratch)
+    durable.sync(path)
+    durable.sync_folder(scratch)
     return manifest
 
 
@@ -76,26 +77,4 @@ def publish(scratch: Path, place: Path, *, overwrite: bool) -> None:
         shutil.rmtree(old, ignore_errors=True)
     else:  # somebody else put it there in the meantime
         raise RunError(f"{place} exists by now.", "Choose another folder with --to.")
-    _sync_folder(place.parent)
-
-
-def _fingerprint(path: Path) -> dict[str, Any]:
-    _sync(path)
-    path.chmod(0o644)  # safetensors writes for the owner alone
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"bytes": path.stat().st_size, "sha256": digest}
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
-
-
-def _sync_folder(path: Path) -> None:
-    if os.name == "posix":  # elsewhere a folder cannot be opened, and need not be
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    durable.sync_folder(place.parent)

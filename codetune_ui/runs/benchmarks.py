@@ -15,8 +15,8 @@ from codetune_ui.core.benchmark import BenchmarkRequest
 from codetune_ui.core.benchmark_page import page
 from codetune_ui.core.config import Config
 from codetune_ui.core.errors import RunError, SourceError
+from codetune_ui.runs import own_jobs
 from codetune_ui.runs.files import read_json, replace_json, replace_text
-from codetune_ui.runs.follow import work
 from codetune_ui.runs.sandbox import refuse_unless_possible
 from codetune_ui.runs.store import Home, Run
 from codetune_ui.runs.terminal import LiveLine
@@ -41,7 +41,7 @@ def create(home: Home, request: BenchmarkRequest, config: Config | None = None) 
             raise SourceError(f"There is no file '{request.file}'.", "Check the path.")
         request = BenchmarkRequest.from_dict(request.to_dict() | {"file": str(file)})
     job = home.create_job(jobs_dir(home), _config(home, request, config))
-    replace_json(job.path / "request.json", request.to_dict())
+    own_jobs.keep_request(job, request.to_dict())
     return job
 
 
@@ -49,8 +49,7 @@ def _config(home: Home, request: BenchmarkRequest, config: Config | None) -> Con
     if request.run:
         run = home.run(request.run)
         if not run.adapter_dir.is_dir():
-            message = f"'{run.name}' has no adapter yet."
-            raise RunError(message, "Train it to its end, or stop and save it.")
+            raise own_jobs.no_adapter(run)
         return run.config()
     if config is None:
         raise RunError("Neither a run nor a model is named.", "Write: benchmark RUN, or --model M.")
@@ -59,10 +58,7 @@ def _config(home: Home, request: BenchmarkRequest, config: Config | None) -> Con
 
 def read_request(job: Run) -> BenchmarkRequest:
     """Return what was asked of a benchmark; `RunError` when it cannot be read."""
-    values = read_json(job.path / "request.json")
-    if values is None:
-        raise RunError("What was to be measured cannot be read.", "Start the benchmark again.")
-    return BenchmarkRequest.from_dict(values)
+    return BenchmarkRequest.from_dict(own_jobs.kept_request(job, "measured", "benchmark"))
 
 
 def find_run(job: Run) -> Run | None:
@@ -102,7 +98,7 @@ def results(home: Home, run: Run | None) -> list[Path]:
 
 def latest_job(home: Home, run: str) -> Run | None:
     """Return the newest benchmark of a run, begun or ended; of bases alone for ""."""
-    found = [Run(path.parent) for path in jobs_dir(home).glob("*/request.json")]
+    found = [Run(path.parent) for path in jobs_dir(home).glob(f"*/{own_jobs.REQUEST}")]
     found.sort(key=lambda job: job.config_path.stat().st_mtime_ns, reverse=True)
     return next((job for job in found if read_request(job).run == run), None)
 
@@ -115,8 +111,5 @@ def benchmark(
     Raises `RunError` with the worker's own words when it refused.
     """
     job = create(home, request, config)
-    try:
-        work(job, "benchmark", line.say, line.count)
-    finally:
-        line.end()
+    own_jobs.follow(job, "benchmark", line)
     return job, read_json(result_path(job))

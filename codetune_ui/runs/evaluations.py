@@ -10,16 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from codetune_ui.core.comparison import comparison
-from codetune_ui.core.errors import ConfigError, MachineError, RunError
+from codetune_ui.core.errors import ConfigError, RunError
 from codetune_ui.core.evaluation import Request
 from codetune_ui.core.holes import OWN
 from codetune_ui.core.report_page import page
+from codetune_ui.runs import own_jobs
 from codetune_ui.runs.files import read_json, replace_json, replace_text
-from codetune_ui.runs.follow import work
-from codetune_ui.runs.lease import PLAYGROUND, holder
 from codetune_ui.runs.own_holes import own_holes
 from codetune_ui.runs.process import start_worker
-from codetune_ui.runs.state import ACTIVE
 from codetune_ui.runs.store import Home, Run
 from codetune_ui.runs.terminal import LiveLine
 
@@ -33,11 +31,10 @@ def create(home: Home, request: Request) -> Run:
         raise RunError("No run is named.", "Write: evaluate RUN.")
     run = home.run(request.run)
     if not run.adapter_dir.is_dir():
-        message = f"'{run.name}' has no adapter yet."
-        raise RunError(message, "Train it to its end, or stop and save it.")
+        raise own_jobs.no_adapter(run)
     request = _settled(home, request)
     job = home.create_job(home.evaluations_dir, run.config())
-    replace_json(job.path / "request.json", request.to_dict())
+    own_jobs.keep_request(job, request.to_dict())
     return job
 
 
@@ -60,9 +57,7 @@ def start(home: Home, request: Request) -> Run:
     if (job := under_way(home)) is not None:
         name = read_request(job).run
         raise RunError(f"'{name}' is being evaluated already.", "Wait for it, or cancel it.")
-    held = holder(home)
-    if held is not None and held.name != PLAYGROUND:  # the playground's model makes room
-        raise MachineError(f"'{held.name}' is using the GPU.", "Stop it first, or wait.")
+    own_jobs.refuse_while_held(home)
     job = create(home, request)
     start_worker(job, "evaluate")
     return job
@@ -70,7 +65,7 @@ def start(home: Home, request: Request) -> Run:
 
 def under_way(home: Home) -> Run | None:
     """Return the evaluation that is at work."""
-    return next((job for job in home.evaluations() if job.state() in ACTIVE), None)
+    return own_jobs.under_way(home.evaluations())
 
 
 def results(run: Run) -> list[Path]:
@@ -123,10 +118,7 @@ def _candidates(home: Home, name: str) -> list[dict[str, Any]]:
 
 def read_request(job: Run) -> Request:
     """Return what was asked of an evaluation; `RunError` when it cannot be read."""
-    values = read_json(job.path / "request.json")
-    if values is None:
-        raise RunError("What was to be evaluated cannot be read.", "Start the evaluation again.")
-    return Request.from_dict(values)
+    return Request.from_dict(own_jobs.kept_request(job, "evaluated", "evaluation"))
 
 
 def find_run(job: Run) -> Run:
@@ -158,8 +150,5 @@ def evaluate(home: Home, request: Request, line: LiveLine) -> tuple[Run, dict[st
     Raises `RunError` with the worker's own words when it refused.
     """
     job = create(home, request)
-    try:
-        work(job, "evaluate", line.say, line.count)
-    finally:
-        line.end()
+    own_jobs.follow(job, "evaluate", line)
     return job, read_json(result_path(job))

@@ -11,13 +11,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from codetune_ui.core.errors import MachineError, RunError
+from codetune_ui.core.errors import RunError
 from codetune_ui.core.export import HUB, MANIFEST, Request, check_plain_lora, question
+from codetune_ui.runs import own_jobs
 from codetune_ui.runs.files import read_json, replace_json
-from codetune_ui.runs.follow import work
-from codetune_ui.runs.lease import PLAYGROUND, holder
 from codetune_ui.runs.process import start_worker
-from codetune_ui.runs.state import ACTIVE
 from codetune_ui.runs.store import Home, Run
 from codetune_ui.runs.terminal import LiveLine
 
@@ -42,7 +40,7 @@ def create(home: Home, request: Request) -> Run:
     if not request.accepted and (asked := gate(run)):
         raise RunError(asked, "Evaluate it: evaluate RUN; or export it all the same with --yes.")
     job = home.create_job(home.exports_dir, run.config())
-    replace_json(job.path / "request.json", {**request.to_dict(), "to": place})
+    own_jobs.keep_request(job, {**request.to_dict(), "to": place})
     return job
 
 
@@ -51,9 +49,7 @@ def start(home: Home, request: Request) -> Run:
     if (job := under_way(home)) is not None:
         name = read_request(job).run
         raise RunError(f"'{name}' is being exported already.", "Wait for it, or cancel it.")
-    held = holder(home)
-    if held is not None and held.name != PLAYGROUND:  # the playground's model makes room
-        raise MachineError(f"'{held.name}' is using the GPU.", "Stop it first, or wait.")
+    own_jobs.refuse_while_held(home)
     job = create(home, request)
     start_worker(job, "export")
     return job
@@ -61,7 +57,7 @@ def start(home: Home, request: Request) -> Run:
 
 def under_way(home: Home) -> Run | None:
     """Return the export that is at work."""
-    return next((job for job in home.exports() if job.state() in ACTIVE), None)
+    return own_jobs.under_way(home.exports())
 
 
 def default_place(run: Run, request: Request) -> Path:
@@ -80,8 +76,7 @@ def adapter_settings(run: Run) -> dict[str, Any]:
     """Return a run's `adapter_config.json`; `RunError` when it has no adapter."""
     settings = read_json(run.adapter_dir / SETTINGS)
     if settings is None or not (run.adapter_dir / WEIGHTS).is_file():
-        message = f"'{run.name}' has no adapter yet."
-        raise RunError(message, "Train it to its end, or stop and save it.")
+        raise own_jobs.no_adapter(run)
     return settings
 
 
@@ -133,10 +128,7 @@ def gate(run: Run) -> str:
 
 def read_request(job: Run) -> Request:
     """Return what was asked of an export; `RunError` when it cannot be read."""
-    values = read_json(job.path / "request.json")
-    if values is None:
-        raise RunError("What was to be exported cannot be read.", "Start the export again.")
-    return Request.from_dict(values)
+    return Request.from_dict(own_jobs.kept_request(job, "exported", "export"))
 
 
 def find_run(job: Run) -> Run:
@@ -174,8 +166,5 @@ def export(home: Home, request: Request, line: LiveLine) -> tuple[Run, dict[str,
     Raises `RunError` with the worker's own words when it refused.
     """
     job = create(home, request)
-    try:
-        work(job, "export", line.say, line.count)
-    finally:
-        line.end()
+    own_jobs.follow(job, "export", line)
     return job, read_json(record_path(job))

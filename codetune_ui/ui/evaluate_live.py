@@ -18,11 +18,11 @@ from codetune_ui.core.errors import CodeTuneError, RunError
 from codetune_ui.runs import evaluations
 from codetune_ui.runs.events import Event, read_events
 from codetune_ui.runs.files import read_json
-from codetune_ui.runs.lease import PLAYGROUND, holder
 from codetune_ui.runs.own_holes import own_holes
 from codetune_ui.runs.state import ACTIVE, State
 from codetune_ui.runs.store import Home, Run
 from codetune_ui.ui import evaluate_lists, evaluate_table, evaluate_view, words
+from codetune_ui.ui.told import gpu_taken
 
 PAGE = 50  # rows of the table at a time
 MOST_COMPARED = 5
@@ -54,10 +54,7 @@ class Evaluations:
         """Return who has the accelerator, in one sentence; "" when an evaluation may begin."""
         if (job := evaluations.under_way(self.home)) is not None:
             return f"{_run_of(job)} is being evaluated. One at a time."
-        held = holder(self.home)
-        if held is None or held.name == PLAYGROUND:
-            return ""
-        return f"{held.name} is using the GPU ({held.what}). Stop it, or wait for its end."
+        return gpu_taken(self.home)
 
     def briefs(self) -> list[dict[str, Any]]:
         """Return a few figures of every evaluation, the newest first."""

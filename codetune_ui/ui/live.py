@@ -25,6 +25,7 @@ from codetune_ui.runs.state import ACTIVE, ENDED
 from codetune_ui.runs.store import Home, Run
 from codetune_ui.ui import words
 from codetune_ui.ui.machine import WATCH
+from codetune_ui.ui.told import told
 from codetune_ui.ui.view import (
     MOST_LOG_LINES,
     MOST_POINTS,
@@ -217,19 +218,19 @@ def routes(live: Live) -> APIRouter:
         return live.curves([name for name in runs.split(",") if name])
 
     @api.post("/runs/{name}/rename")
-    def rename(name: str, wanted: NewName) -> dict[str, str]:
+    def rename(name: str, wanted: NewName) -> dict[str, Any]:
         home = live.home
-        return _done(lambda: home.rename(home.run(name), wanted.name.strip()).name)
+        return told(lambda: {"run": home.rename(home.run(name), wanted.name.strip()).name})
 
     @api.post("/runs/{name}/{deed}")
-    def do(name: str, deed: str) -> dict[str, str]:
+    def do(name: str, deed: str) -> dict[str, Any]:
         if deed not in DEEDS:
             raise HTTPException(404)
-        return _done(lambda: DEEDS[deed](live.home.run(name)))
+        return told(lambda: _made(DEEDS[deed](live.home.run(name))))
 
     @api.post("/demo")
-    def demo() -> dict[str, str]:
-        return _done(lambda: start_demo(live.home))
+    def demo() -> dict[str, Any]:
+        return told(lambda: {"run": start_demo(live.home)})
 
     return api
 
@@ -255,16 +256,8 @@ DEEDS: dict[str, Callable[[Run], Any]] = {
 }
 
 
-def _done(deed: Callable[[], Any]) -> dict[str, str]:
-    """Do it; `error` is the sentence to show when it cannot be done, else "".
-
-    Not a status of 4xx: a browser reports those on its console, as if the page were broken.
-    """
-    try:
-        made = deed()
-    except CodeTuneError as error:
-        return {"error": str(error), "run": ""}
-    return {"error": "", "run": made if isinstance(made, str) else ""}
+def _made(deed: Any) -> dict[str, Any]:
+    return {"run": deed if isinstance(deed, str) else ""}
 
 
 def newest_checkpoint(run: Run) -> int:
@@ -296,7 +289,7 @@ def _size(path: Path) -> int:
 
 def _age(path: Path) -> float | None:
     with contextlib.suppress(OSError):
-        return time.time() - path.stat().st_mtime
+        return max(0.0, time.time() - path.stat().st_mtime)  # a clock may be set back
     return None
 
 

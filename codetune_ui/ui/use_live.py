@@ -9,11 +9,11 @@ from codetune_ui.core.errors import CodeTuneError
 from codetune_ui.core.export import FORMATS, Format, Request, check_plain_lora
 from codetune_ui.runs import exports
 from codetune_ui.runs.events import Event, read_events
-from codetune_ui.runs.lease import PLAYGROUND, holder
 from codetune_ui.runs.state import ACTIVE
 from codetune_ui.runs.store import Home, Run
 from codetune_ui.ui import use_view, words
 from codetune_ui.ui.play_fill import trained_runs
+from codetune_ui.ui.told import gpu_taken
 
 
 class Exports:
@@ -54,10 +54,7 @@ class Exports:
         """Return who has the accelerator, in one sentence; "" when an export may begin."""
         if (job := exports.under_way(self.home)) is not None:
             return f"{_run_of(job)} is being exported. One at a time."
-        held = holder(self.home)
-        if held is None or held.name == PLAYGROUND:
-            return ""
-        return f"{held.name} is using the GPU ({held.what}). Stop it, or wait for its end."
+        return gpu_taken(self.home)
 
     def start(self, request: Request) -> dict[str, str]:
         """Start an export, or return what is to be asked first: `ask`, and `about` what."""
@@ -133,7 +130,7 @@ def _job(job: Run) -> dict[str, Any]:
         "active": state in ACTIVE or state == "created",
         "percent": _percent(events),
         "line": _line(state, status.message, events),
-        "hint": use_view.page_words(hint),
+        "hint": words.page_words(hint),
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter
@@ -10,13 +9,10 @@ from pydantic import BaseModel, Field
 
 from codetune_ui.core.errors import CodeTuneError
 from codetune_ui.core.export import Format, Request
-from codetune_ui.runs.process import stop_in_background
 from codetune_ui.ui import use_editors
+from codetune_ui.ui.told import cancel, told
 from codetune_ui.ui.use_live import Exports
 from codetune_ui.ui.use_serving import Serving
-from codetune_ui.ui.use_view import page_words
-
-CANCEL_S = 20.0  # a worker that merges weights does not hear at once
 
 
 class Wanted(BaseModel):
@@ -63,17 +59,11 @@ def routes(known: Exports, serving: Serving) -> APIRouter:
 
     @api.post("/exports")
     def start(wanted: Wanted) -> dict[str, str]:
-        return done(lambda: known.start(wanted.request()))
+        return told(lambda: known.start(wanted.request()))
 
     @api.post("/exports/{name}/cancel")
-    def cancel(name: str) -> dict[str, str]:
-        def end() -> dict[str, str]:
-            job = known.home.export(name)
-            if job.alive():
-                stop_in_background(job, patience_s=CANCEL_S)
-            return {"made": job.name}
-
-        return done(end)
+    def end(name: str) -> dict[str, str]:
+        return told(lambda: cancel(known.home.export(name)))
 
     return api
 
@@ -89,7 +79,7 @@ def _serve(api: APIRouter, serving: Serving) -> None:
             serving.start(chosen.run)
             return {"made": chosen.run}
 
-        return done(begin)
+        return told(begin)
 
     @api.post("/server/stop")
     def stop() -> dict[str, str]:
@@ -97,14 +87,11 @@ def _serve(api: APIRouter, serving: Serving) -> None:
             serving.stop()
             return {}
 
-        return done(end)
+        return told(end)
 
     @api.get("/server/snippet")
     def snippet(run: str, editor: str) -> dict[str, Any]:
-        try:
-            return {"error": "", **serving.snippet(run, editor)}
-        except CodeTuneError as error:
-            return {"error": str(error)}
+        return told(lambda: serving.snippet(run, editor))
 
     @api.post("/server/try")
     def try_as(chosen: Chosen) -> dict[str, str]:
@@ -112,11 +99,3 @@ def _serve(api: APIRouter, serving: Serving) -> None:
             return serving.try_as(chosen.run, chosen.editor)
         except CodeTuneError as error:
             return {"html": use_editors.refused(str(error))}
-
-
-def done(deed: Callable[[], dict[str, str]]) -> dict[str, str]:
-    """Do it; `error` is the sentence to show when it cannot be done, else ""."""
-    try:
-        return {"error": "", **deed()}
-    except CodeTuneError as error:
-        return {"error": page_words(str(error))}

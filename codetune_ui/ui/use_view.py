@@ -35,22 +35,6 @@ PRECISIONS = {
     "f16": "16 bit (f16)",
     "f32": "32 bit (f32)",
 }
-COMMAND_LINE = {  # the ways out name options where the page has fields
-    " with --to": "",
-    "Leave --quant away.": "Choose another precision.",
-    "Export it with --format adapter.": "Choose the format Adapter.",
-}
-
-
-def page_words(text: str) -> str:
-    """Return a way out in the page's words.
-
-    >>> page_words("Choose another folder with --to.")
-    'Choose another folder.'
-    """
-    for old, new in COMMAND_LINE.items():
-        text = text.replace(old, new)
-    return text
 
 
 # --- the form

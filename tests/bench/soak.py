@@ -35,6 +35,7 @@ from codetune_ui.core.errors import CodeTuneError
 from codetune_ui.runs.process import kill_worker, start_worker
 from codetune_ui.runs.state import ENDED
 from codetune_ui.runs.store import Home, Run
+from tests.quick_run import tiny_config
 from tests.tiny import build_model, write_code
 
 TRUTH_S = 10.0  # a state tells the truth within this, once its cause is there
@@ -311,23 +312,7 @@ def _after(soak: Soak) -> list[psutil.Process]:
 
 def _config(model: Path, code: Path) -> Config:
     """Return a run with a checkpoint every few steps, long enough to be disturbed."""
-    return Config(
-        base_model=str(model),
-        source=str(code),
-        max_seq_len=128,
-        max_steps=150,
-        global_batch_rows=2,
-        micro_batch_rows=2,
-        lora_rank=2,
-        learning_rate=1e-3,
-        warmup_steps=1,
-        eval_every=25,
-        save_every=5,
-        log_every=1,
-        quant="none",
-        compute_dtype="float32",
-        gradient_checkpointing=False,
-    )
+    return tiny_config(model, code).replace(max_steps=150, eval_every=25, save_every=5)
 
 
 if __name__ == "__main__":

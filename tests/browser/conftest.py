@@ -24,6 +24,7 @@ from codetune_ui.runs.client import stop_server
 from codetune_ui.runs.process import kill_worker, start_worker
 from codetune_ui.runs.store import Home, Run
 from codetune_ui.ui.form import remember
+from tests.quick_run import tiny_config
 
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 PATIENCE_MS = 90_000  # two busy cores; what is waited for comes much sooner
@@ -133,27 +134,6 @@ def running(home: Path, config: Config) -> Iterator[App]:
             kill_worker(run)
         stop_server(started.home)
         started.kill()
-
-
-def tiny_config(model: Path, code: Path) -> Config:
-    """Return settings of a run with steps of some 30 ms, long enough for all stories."""
-    return Config(
-        base_model=str(model),
-        source=str(code),
-        max_seq_len=128,
-        max_steps=12_000,
-        global_batch_rows=2,
-        micro_batch_rows=2,
-        lora_rank=2,
-        learning_rate=1e-3,
-        warmup_steps=1,
-        eval_every=50,
-        save_every=50,
-        log_every=1,
-        quant="none",
-        compute_dtype="float32",
-        gradient_checkpointing=False,
-    )
 
 
 @pytest.fixture

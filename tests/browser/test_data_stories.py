@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.conftest import App, running, tiny_config
+from tests.browser.conftest import App, running
+from tests.quick_run import tiny_config
 
 pytestmark = pytest.mark.browser
 

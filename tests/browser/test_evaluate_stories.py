@@ -12,7 +12,8 @@ from playwright.sync_api import BrowserContext, Page
 from codetune_ui.core.own_holes import own_hole
 from codetune_ui.runs.own_holes import keep, own_holes
 from codetune_ui.runs.process import kill_worker
-from tests.browser.conftest import App, running, tiny_config, watched
+from tests.browser.conftest import App, running, watched
+from tests.quick_run import tiny_config
 from tests.runs.serving import add_trained_run, hold_out
 
 pytestmark = pytest.mark.browser

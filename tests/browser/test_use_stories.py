@@ -11,8 +11,9 @@ from playwright.sync_api import BrowserContext, Page
 from codetune_ui.core.export import MANIFEST
 from codetune_ui.runs.client import server_state
 from codetune_ui.runs.process import kill_worker
-from tests.browser.conftest import App, running, tiny_config, watched
+from tests.browser.conftest import App, running, watched
 from tests.engine.exporting import exportable
+from tests.quick_run import tiny_config
 
 pytestmark = pytest.mark.browser
 

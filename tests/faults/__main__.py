@@ -19,7 +19,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from codetune_ui.core.assets import PROJECT_ROOT
-from tests.faults.rows import ROWS, Fault
+from tests.faults.fault import Fault
+from tests.faults.rows import ROWS
 
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "results.json"
@@ -27,7 +28,7 @@ TABLE = PROJECT_ROOT / "tests" / "FAULTS.md"
 HEAD = """\
 # What goes wrong, and what happens then
 
-Written by `python -m tests.faults` from `tests/faults/rows.py` and the tests' last results.
+Written by `python -m tests.faults` from `tests/faults/rows_*.py` and the tests' last results.
 A test causes the fault; where there are several, the row passes when all of them do. "not shown":
 no test causes it. Text in italics says what is not as wished, or not shown.
 

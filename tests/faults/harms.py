@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from codetune_ui.engine import checkpoint
+from codetune_ui.engine import checkpoint, durable
 from codetune_ui.engine.callbacks import Guard
 from codetune_ui.engine.train import RowTrainer
 
@@ -41,8 +41,8 @@ def kill_in_save(save: int, point: int) -> None:
             torch.save = _save_half(torch.save)
         else:
             synced = [0]
-            for name in ("_sync", "_sync_folder"):
-                _count(checkpoint, name, synced, point, die)
+            for name in ("sync", "sync_folder"):
+                _count(durable, name, synced, point, die)
 
     _before(RowTrainer, "_save_checkpoint", save, arm)
 
@@ -54,7 +54,7 @@ def kill_at_rotation(save: int) -> None:
 
 def kill_at_publishing(point: int) -> None:
     """Die while the adapter at the end gets its name: before (1) or after (2) the rename."""
-    _before(checkpoint, "_publish", 1, lambda: _count(checkpoint, "_sync_folder", [0], point, die))
+    _before(checkpoint, "_publish", 1, lambda: _count(durable, "sync_folder", [0], point, die))
 
 
 def fill_in_save(save: int, room: int, disk: str) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from codetune_ui.core.assets import PROJECT_ROOT
 from tests.faults.__main__ import read_report, table
-from tests.faults.rows import ROWS, Fault
+from tests.faults.fault import Fault
+from tests.faults.rows import ROWS
 
 
 @cache
