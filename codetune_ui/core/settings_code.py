@@ -36,6 +36,13 @@ class CodeSettings:
         "Go on without fill in the middle when the tokenizer has no FIM tokens.",
         group="model",
     )
+    allow_code: str = setting(
+        "",
+        "Allow the model's own code",
+        "The fingerprint of the Python that the model brings, once you have read it; empty runs "
+        "none. Most models bring none.",
+        group="model",
+    )
 
     # --- data
     source: str = setting(

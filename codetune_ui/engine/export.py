@@ -16,6 +16,7 @@ from codetune_ui.core.export_card import card
 from codetune_ui.core.families import find_format
 from codetune_ui.core.gguf_shapes import GgufShape, gguf_shape
 from codetune_ui.core.gguf_tokens import GgufTokens, gguf_tokens
+from codetune_ui.core.own_code import own_code
 from codetune_ui.core.tokens import CodeTokenizer
 from codetune_ui.engine.export_facts import facts_of
 from codetune_ui.engine.export_folder import check_space, publish, scratch_beside, seal
@@ -84,12 +85,24 @@ def readable(work: Work) -> tuple[GgufShape | None, GgufTokens | None]:
             "Export it with --format adapter.",
         )
     if request.format == "merged":
+        _refuse_own_code(work)
         return None, None
     shape = gguf_shape(work.base)
     if request.format == "gguf-adapter":
         return shape, None
     format = find_format(CodeTokenizer.from_folder(work.folder), work.folder, work.run.config())
     return shape, gguf_tokens(work.folder, format, shape.shape.vocab)
+
+
+def _refuse_own_code(work: Work) -> None:
+    if own_code(work.folder) is not None:  # seldom: else torch need not be loaded yet
+        from codetune_ui.engine.model import runs_own_code
+
+        if runs_own_code(work.run.config(), work.folder):
+            raise ModelError(
+                "The base model runs Python of its own, which a merged model would lack.",
+                "Export it with --format adapter.",
+            )
 
 
 def _needed(work: Work) -> int:

@@ -37,6 +37,7 @@ from codetune_ui.engine.export_merge import (
 )
 from codetune_ui.engine.export_work import TOKENIZER, Found, Work
 from codetune_ui.engine.hardware import find_hardware, quantise_refusal, set_threads
+from codetune_ui.engine.model import runs_own_code
 from codetune_ui.runs.events import read_events
 
 WEIGHTS, SETTINGS = "adapter_model.safetensors", "adapter_config.json"
@@ -54,8 +55,11 @@ def adapter(work: Work, scratch: Path) -> Found:
     (scratch / SETTINGS).write_text(text + "\n", encoding="utf-8")
     probe = _probe(work)
     work.reporter.phase("Opening the adapter again")
-    theirs = checks.look(_computing(open_whole(work.folder)), probe, work.run.adapter_dir)
-    ours = checks.look(_computing(open_whole(work.folder)), probe, scratch)
+    own = runs_own_code(work.run.config(), work.folder)
+    theirs, ours = (
+        checks.look(_computing(open_whole(work.folder, own_code=own)), probe, adapter)
+        for adapter in (work.run.adapter_dir, scratch)
+    )
     return {"check": _judged(checks.compare(ours, theirs), strict=True)}
 
 

@@ -130,8 +130,11 @@ def _scale(settings: Mapping[str, Any], name: str, rank: int) -> float:
 Make = Literal["base", "merged"]
 
 
-def open_whole(folder: Path) -> Any:
-    """Load a model on the CPU, in the number format it is stored in."""
+def open_whole(folder: Path, *, own_code: bool = False) -> Any:
+    """Load a model on the CPU, in the number format it is stored in.
+
+    own_code: run the Python that it brings; `engine.model.runs_own_code` says whether to.
+    """
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
@@ -142,7 +145,7 @@ def open_whole(folder: Path) -> Any:
             dtype="auto",
             use_safetensors=True,
             local_files_only=True,
-            trust_remote_code=False,
+            trust_remote_code=own_code,
         )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -1,6 +1,7 @@
 """Models and data sets by name: what lies on this machine first, the network last.
 
-Nothing of a model is ever executed: safetensors and JSON are fetched, no code and no pickle.
+Fetched are safetensors, JSON, and Python to be read by a person; never a pickle. Whether a model's
+own Python runs is decided in `engine.model`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from codetune_ui.core.source import Document, Dropped, document_from_row
 
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 REACH_S = 10.0  # the hub's own retries take 46 s to say that there is no network
-SMALL_FILES = ["*.json", "*.txt", "*.model"]
+SMALL_FILES = ["*.json", "*.txt", "*.model", "*.py"]
 WEIGHT_FILES = ["*.safetensors"]
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 

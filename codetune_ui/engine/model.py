@@ -15,6 +15,7 @@ from torch import nn
 
 from codetune_ui.core.config import Config
 from codetune_ui.core.errors import MachineError, ModelError
+from codetune_ui.core.own_code import check_allowed, own_code
 from codetune_ui.engine.hardware import (
     Device,
     Hardware,
@@ -24,6 +25,7 @@ from codetune_ui.engine.hardware import (
     quantise_refusal,
     quiet_bitsandbytes,
 )
+from codetune_ui.runs.files import read_json
 
 __all__ = [
     "Precision",
@@ -69,6 +71,23 @@ def _attention(wanted: str, dtype: torch.dtype, device: Device) -> str:
     return wanted
 
 
+def runs_own_code(config: Config, folder: Path) -> bool:
+    """Say whether a model needs Python of its own, which was allowed.
+
+    Raises `ModelError` when it was not. What transformers knows by itself needs none.
+    """
+    code = own_code(folder)
+    if code is None:
+        return False
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+
+    kind = (read_json(folder / "config.json") or {}).get("model_type")
+    if kind in CONFIG_MAPPING_NAMES:
+        return False
+    check_allowed(code, config.allow_code, config.base_model)
+    return True
+
+
 def load_base(config: Config, folder: Path, *, device: Device, training: bool) -> Any:
     """Load a causal language model from a folder and freeze it.
 
@@ -80,8 +99,9 @@ def load_base(config: Config, folder: Path, *, device: Device, training: bool) -
     logging.disable_progress_bar()
     hardware = find_hardware()
     precision = choose_precision(config, hardware)
+    own = runs_own_code(config, folder)
     try:
-        settings = AutoConfig.from_pretrained(folder, local_files_only=True)
+        settings = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=own)
         if training:
             _without_dropout(settings)
         model = AutoModelForCausalLM.from_pretrained(
@@ -93,7 +113,7 @@ def load_base(config: Config, folder: Path, *, device: Device, training: bool) -
             device_map={"": device},
             use_safetensors=True,
             local_files_only=True,
-            trust_remote_code=False,
+            trust_remote_code=own,
         )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         if isinstance(error, torch.OutOfMemoryError):

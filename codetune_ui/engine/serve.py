@@ -30,6 +30,7 @@ from codetune_ui.core.families import find_format
 from codetune_ui.core.tokens import CodeTokenizer
 from codetune_ui.engine.desk import Desk
 from codetune_ui.engine.routes import build_app
+from codetune_ui.runs.client import SERVED
 from codetune_ui.runs.files import replace_json, replace_text
 from codetune_ui.runs.lease import PLAYGROUND, acquire
 from codetune_ui.runs.lock import LockHeldError, hold
@@ -67,6 +68,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--revision", default="")
     parser.add_argument("--family", default="auto")
     parser.add_argument("--left-to-right", action="store_true")
+    parser.add_argument("--allow-code", default="")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--home", type=Path, default=None)
     parser.add_argument("--idle-minutes", type=float, default=IDLE_MINUTES, help="0 is never")
@@ -97,6 +99,7 @@ def _config(home: Home, given: argparse.Namespace) -> Config:
             "revision": given.revision,
             "family": given.family,
             "left_to_right": given.left_to_right,
+            "allow_code": given.allow_code,
         }
     )
 
@@ -157,11 +160,8 @@ class Life:
                 "port": self.port,
                 "pid": os.getpid(),
                 "token": self.token,
-                "base_model": self.config.base_model,
-                "revision": self.config.revision,
-                "family": self.config.family,
-                "left_to_right": self.config.left_to_right,
                 "started": time.time(),
+                **{name: getattr(self.config, name) for name in SERVED},
             },
         )
         threading.Thread(target=self._load, daemon=True, name="load").start()

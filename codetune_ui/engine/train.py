@@ -93,6 +93,8 @@ def train_adapter(
     except RuntimeError as error:
         if "can't allocate memory" in str(error):  # how torch says it on a CPU
             raise _out_of_memory(config, pace) from error
+        if "CUDA error" in str(error):  # as torch says it, whatever befell the card
+            raise _gpu_lost(error, trainer.state.global_step) from error
         raise
     return meter, trainer.best
 
@@ -364,6 +366,15 @@ def _arguments(place: Place, config: Config, pace: Pace, *, resumed: bool) -> Tr
 
 def _manifest(resume_from: Path | None) -> dict[str, Any]:
     return (read_json(resume_from / checkpoint.MANIFEST) if resume_from else None) or {}
+
+
+def _gpu_lost(error: RuntimeError, step: int) -> MachineError:
+    what = str(error).partition("CUDA error:")[2].strip().partition("\n")[0].rstrip(".")
+    return MachineError(
+        f"The GPU stopped working after step {step:,}: {what or 'CUDA says no more'}.",
+        "Look at it with nvidia-smi (a restart of the machine may be needed), then resume: the "
+        "last checkpoint is whole.",
+    )
 
 
 def _out_of_memory(config: Config, pace: Pace) -> MachineError:

@@ -28,6 +28,9 @@ LOAD_S = 600.0  # a large base from a slow disk
 POLL_S = 0.1
 END_S = 5.0
 MODULE = "codetune_ui.engine.serve"
+SERVED = ("base_model", "revision", "family", "left_to_right", "allow_code")
+"""The settings that decide what a server holds and how it is asked."""
+
 Start = Callable[[Home, Config], "subprocess.Popen[bytes]"]
 
 
@@ -43,13 +46,11 @@ class ServerState:
     family: str
     left_to_right: bool
     started: float
+    allow_code: str = ""
 
     def serves(self, config: Config) -> bool:
         """Say whether it answers for the base of these settings, in their FIM format."""
-        return all(
-            getattr(self, name) == getattr(config, name)
-            for name in ("base_model", "revision", "family", "left_to_right")
-        )
+        return all(getattr(self, name) == getattr(config, name) for name in SERVED)
 
 
 def server_state(home: Home) -> ServerState | None:
@@ -194,6 +195,7 @@ def start_server(home: Home, config: Config) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", MODULE, "--model", config.base_model]
     command += ["--revision", config.revision, "--family", config.family]
     command += ["--left-to-right"] if config.left_to_right else []
+    command += ["--allow-code", config.allow_code]
     command += ["--home", str(home.path)]
     return spawn(command, log_path=_log_path(home), home=home.path)
 

@@ -106,11 +106,13 @@ def row(run: Run) -> dict[str, Any]:
 def plain(value: Any) -> str:
     """Return a figure as a person reads it.
 
-    >>> plain(1234.5678), plain(None), plain(True)
-    ('1,235', '–', 'yes')
+    >>> plain(1234.5678), plain(None), plain(True), plain({"steps": 2.5})
+    ('1,235', '–', 'yes', 'steps 2.5')
     """
     if value is None or value == []:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {plain(one)}" for name, one in value.items())
     return f"{value:,.4g}" if isinstance(value, float) else str(value)

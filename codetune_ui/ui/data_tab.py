@@ -110,7 +110,7 @@ def _model_card(page: PageContext) -> gr.HTML:
     page.form.add("base_model")
     facts = fragment("", elem_id="model-facts")
     with gr.Accordion("More about the model", open=False, elem_classes="more"):
-        for name in ("revision", "family", "left_to_right"):
+        for name in ("revision", "family", "left_to_right", "allow_code"):
             page.form.add(name)
     return facts
 

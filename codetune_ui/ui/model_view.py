@@ -12,6 +12,7 @@ from codetune_ui.core.errors import CodeTuneError
 from codetune_ui.core.families import FAMILIES, find_format
 from codetune_ui.core.memory import MemoryEstimate, estimate_memory
 from codetune_ui.core.models import KnownModel, ModelShape, known_model
+from codetune_ui.core.own_code import own_code
 from codetune_ui.core.plan import planned_way
 from codetune_ui.core.tokens import CodeTokenizer
 from codetune_ui.runs.files import read_json
@@ -20,6 +21,7 @@ from codetune_ui.ui.code_view import escape
 from codetune_ui.ui.machine import CONTEXT_GIB, Gpu
 
 DEMO_LICENCE = "Apache-2.0"
+MOST_CODE = 400_000  # characters of a model's own file that are shown
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class ModelView:
     licence: str
     disk: str
     checks: tuple[Check, ...]
+    code: tuple[tuple[str, str], ...] = ()  # names and texts of the Python that it brings
 
 
 def look(config: Config, gpu: Gpu | None, memory_gib: float) -> ModelView:
@@ -58,7 +61,9 @@ def look(config: Config, gpu: Gpu | None, memory_gib: float) -> ModelView:
             _format_check(config, folder, known),
             _memory_check(config, shape, gpu, memory_gib),
             *_gate(known, folder),
+            *_code_check(config, folder),
         ),
+        code=_code(folder),
     )
 
 
@@ -171,8 +176,33 @@ def _gate(known: KnownModel | None, folder: Path | None) -> tuple[Check, ...]:
     return (Check("", "Gated: accept its terms on huggingface.co, then run 'hf auth login'."),)
 
 
+def _code_check(config: Config, folder: Path | None) -> tuple[Check, ...]:
+    code = own_code(folder) if folder else None
+    if code is None:
+        return ()
+    if code.elsewhere:
+        return (Check("", f"It names Python of {code.elsewhere}, which is never run."),)
+    if config.allow_code == code.fingerprint:
+        return (Check("ok", "Its own Python is allowed, if transformers does not know the model."),)
+    sentence = "It brings Python of its own, which is not run. Should it be needed: read it below, "
+    return (Check("", f"{sentence}then put into Allow the model's own code:", (code.fingerprint,)),)
+
+
+def _code(folder: Path | None) -> tuple[tuple[str, str], ...]:
+    code = own_code(folder) if folder else None
+    if code is None:
+        return ()
+    texts = (path.read_text(encoding="utf-8", errors="replace") for path in code.files)
+    return tuple(zip((path.name for path in code.files), texts, strict=True))
+
+
+def _lines(text: str) -> str:
+    count = len(text.splitlines())
+    return f"{count:,} line{'' if count == 1 else 's'}"
+
+
 def render(view: ModelView) -> str:
-    """Return the card's facts and check lines."""
+    """Return the card's facts and check lines, and what would run of a model's own code."""
     facts = {
         "Parameters": view.parameters,
         "Context": view.context,
@@ -184,7 +214,12 @@ def render(view: ModelView) -> str:
         for name, value in facts.items()
         if value
     )
-    return f'<dl class="m-facts">{cells}</dl>{checklist(view.checks)}'
+    code = "".join(
+        f'<details class="m-code"><summary>{escape(name)}, {_lines(text)}</summary>'
+        f"<pre>{escape(text[:MOST_CODE])}</pre></details>"
+        for name, text in view.code
+    )
+    return f'<dl class="m-facts">{cells}</dl>{checklist(view.checks)}{code}'
 
 
 def checklist(checks: tuple[Check, ...]) -> str:

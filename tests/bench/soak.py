@@ -1,8 +1,9 @@
 """Runs started, stopped, killed, resumed and deleted at random beside an open page.
 
-    python -m tests.bench.soak --rounds 100 --minutes 60 --seed 0
+    python -m tests.bench.soak --rounds 100 --minutes 60 --seed 0 [--browser]
 
-The page is asked once a second over HTTP, as a browser asks it. After each deed the state that the
+The page is asked once a second over HTTP, as a browser asks it; with --browser a Chromium has it
+open, too. After each deed the state that the
 page tells is compared with what it must be; counted are wrong states, processes that nobody owns
 any more, the page's open files and its memory. It ends by itself, with one table.
 """
@@ -35,6 +36,7 @@ from codetune_ui.core.errors import CodeTuneError
 from codetune_ui.runs.process import kill_worker, start_worker
 from codetune_ui.runs.state import ENDED
 from codetune_ui.runs.store import Home, Run
+from tests.bench.onlooker import Onlooker
 from tests.quick_run import tiny_config
 from tests.tiny import build_model, write_code
 
@@ -273,6 +275,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--browser", action="store_true", help="keep the page open in one")
     asked = parser.parse_args(arguments)
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
     home = Home(folder / "home")
@@ -282,8 +285,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     page = Page(home.path)
     began, rounds = time.monotonic(), 0
     soak = Soak(home, page, config, asked.seed)
+    onlooker = None
     try:
         page.open()
+        onlooker = Onlooker(page.url) if asked.browser else None
         while rounds < asked.rounds and time.monotonic() - began < 60 * asked.minutes:
             try:
                 soak.round()
@@ -295,8 +300,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for run in home.runs():
             kill_worker(run)
         soak.orphans += [" ".join(process.cmdline()[-3:]) for process in _after(soak)]
+        if onlooker is not None:
+            onlooker.close()
         page.close()
         print(soak.table(rounds, time.monotonic() - began))
+        if onlooker is not None:
+            print(f"| memory of the open page's script, MiB | {_course(onlooker.heap_mib)} |")
+            print(f"| its elements | {_course(onlooker.nodes)} |")
+            print(f"| its errors | {len(onlooker.errors)} {onlooker.errors[:5] or ''} |")
         shutil.rmtree(folder, ignore_errors=True)
     return int(bool(soak.wrong or soak.orphans))
 

@@ -83,6 +83,18 @@ def no_memory_in_step(number: int) -> None:
     _before(Guard, "on_pre_optimizer_step", number, lambda: torch.empty(2**60, dtype=torch.uint8))
 
 
+def lose_gpu_in_step(number: int) -> None:
+    """Fail in a step as torch does when the card is gone; from then on nothing works on it."""
+
+    def lose() -> None:
+        raise RuntimeError(
+            "CUDA error: unspecified launch failure\nCUDA kernel errors might be asynchronously "
+            "reported at some other API call, so the stacktrace below might be incorrect."
+        )
+
+    _before(Guard, "on_pre_optimizer_step", number, lose)
+
+
 def poison_step(number: int) -> None:
     """Let a weight be NaN from a step on, as a division that overflows leaves it."""
     original = Guard.on_pre_optimizer_step

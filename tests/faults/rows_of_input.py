@@ -114,8 +114,9 @@ ROWS = (
     Fault(
         37,
         "a model with pickles only, code of its own, no tokenizer, no FIM tokens",
-        "refused with the reason; no code of it is run",
-        _in("engine/test_hub", "test_a_folder_with_pickles_only_is_refused")
+        "refused with the reason; no code of it is run that was not allowed",
+        _in("engine/test_own_code", "test_a_models_own_code_is_refused_before_it_runs")
+        + _in("engine/test_hub", "test_a_folder_with_pickles_only_is_refused")
         + _in("core/test_tokens", "test_a_folder_without_a_fast_tokenizer_is_refused")
         + _in("core/test_families", "test_a_tokenizer_without_fim_tokens_is_refused_with_a_way_out")
         + _in("engine/test_model", "test_a_broken_model_is_one_sentence"),

@@ -247,8 +247,11 @@ ROWS = (
         21,
         "the GPU is lost",
         "the process ends as *failed*; a resume goes on",
-        (),
-        "Needs a GPU and a fault of its driver.",
+        _in(
+            "faults/test_training",
+            "test_a_gpu_that_is_lost_fails_the_run_in_words_and_it_can_go_on",
+        ),
+        "The test raises what torch raises; no card was taken away.",
     ),
     Fault(
         22,

@@ -245,6 +245,20 @@ def test_out_of_memory_ends_the_run_with_advice_and_it_can_go_on(
     assert curve(run) == curve(undisturbed["fused"])
 
 
+def test_a_gpu_that_is_lost_fails_the_run_in_words_and_it_can_go_on(
+    zygote: Workers, undisturbed: dict[str, Run], home: Path, tiny_model: Path, code_folder: Path
+) -> None:
+    run = make(home, tiny_model, code_folder, "lost-gpu")
+    assert zygote.work(run, "train", ("lose_gpu_in_step", 6)) == 2
+    assert run.state() == "failed"
+    assert run.status().message == (
+        "The GPU stopped working after step 5: unspecified launch failure."
+    )
+    assert "nvidia-smi" in run.status().hint
+    assert zygote.work(run, "resume") == 0, why(run)
+    assert curve(run) == curve(undisturbed["fused"])
+
+
 def test_a_signal_finishes_the_step_and_saves_and_a_second_one_ends_at_once(
     zygote: Workers, home: Path, tiny_model: Path, code_folder: Path
 ) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,18 @@ def test_the_markup_is_escaped() -> None:
     assert checklist((Check("ok", "<b>", ("<x>",)),)) == (
         '<ul class="m-checks"><li class="ok">&lt;b&gt; <code>&lt;x&gt;</code></li></ul>'
     )
+
+
+def test_what_a_model_would_run_is_shown_and_how_to_allow_it(tmp_path: Path) -> None:
+    place = folder(tmp_path / "m")
+    values = json.loads(SHAPE) | {"auto_map": {"AutoModelForCausalLM": "modeling_m.M"}}
+    (place / "config.json").write_text(json.dumps(values))
+    (place / "modeling_m.py").write_text("print('<b>')\n")
+    view = look(Config(base_model=str(place)), None, 8.0)
+    assert "which is not run" in view.checks[-1].text
+    (fingerprint,) = view.checks[-1].chips
+    markup = render(view)
+    assert "<summary>modeling_m.py, 1 line</summary>" in markup
+    assert "print(&#x27;&lt;b&gt;&#x27;)" in markup
+    allowed = look(Config(base_model=str(place), allow_code=fingerprint), None, 8.0)
+    assert allowed.checks[-1].kind == "ok"
