@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 
 from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from codetune_ui.engine.wires.common import refusal
 
 BODY_BYTES = 1_000_000
+BODY_S = 10.0  # in which a request has to have come: none is longer than a megabyte
 
 
 class Door:
@@ -27,6 +29,11 @@ class Door:
             return
         heads = {name.decode("latin-1").lower(): value for name, value in scope["headers"]}
         refused = self._refuse(scope["method"], scope["path"], heads)
+        if refused is None and scope["method"] == "POST":
+            try:
+                receive = await _come(receive)
+            except TimeoutError:
+                refused = refusal(scope["path"], 408, f"It did not come within {BODY_S:.0f} s.")
         await (refused or self.app)(scope, receive, send)
 
     def _refuse(self, method: str, path: str, heads: dict[str, bytes]) -> JSONResponse | None:
@@ -42,3 +49,17 @@ class Door:
         if method == "POST" and int(length) > BODY_BYTES:
             return refusal(path, 413, f"The request is longer than {BODY_BYTES:,} bytes.")
         return None
+
+
+async def _come(receive: Receive) -> Receive:
+    """Wait for a whole body; return what hands it on. Raises `TimeoutError`."""
+    came: list[Message] = []
+    async with asyncio.timeout(BODY_S):
+        while not came or came[-1].get("more_body", False):
+            came.append(await receive())
+    came.reverse()
+
+    async def handed_on() -> Message:
+        return came.pop() if came else await receive()
+
+    return handed_on

@@ -1,7 +1,8 @@
-"""How much a client may send: of a body, of uploads, and of both at once."""
+"""How much a client may send, of a body and of uploads, and how slowly."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from contextlib import suppress
@@ -17,16 +18,17 @@ MOST_UPLOAD = 2_000_000_000
 MOST_FILES = 100  # that wait in the folder of uploads; it is emptied every day
 MOST_WAITING = 8_000_000_000  # bytes
 MOST_AT_ONCE = 4  # uploads
+QUIET_S = 30.0  # between two pieces of a body
 SPARE_BYTES = 1_000_000_000  # of the disk that an upload must leave free
 UPLOAD = "/gradio_api/upload"
 
 
-class TooLongError(Exception):
-    """More came than may."""
+class RefusedError(Exception):
+    """What came is read no further."""
 
 
 class Bounded:
-    """Answers 413 to a body that is too long, 429 to one upload too many."""
+    """Answers 413 to a body that is too long, 408 to one that stops, 429 to an upload too many."""
 
     def __init__(self, app: ASGIApp, *, folder: Path | None = None) -> None:
         self.app = app
@@ -49,29 +51,39 @@ class Bounded:
 
     async def _counted(self, scope: Scope, receive: Receive, send: Send, most: int) -> None:
         came = 0
-        begun = False
+        begun = whole = False
+        too_long = PlainTextResponse(f"More than {most:,} bytes.", 413)
+        refused: PlainTextResponse | None = None
 
         async def count() -> Message:
-            nonlocal came
-            message = await receive()
+            nonlocal came, refused, whole
+            if whole:  # from here on a client may be quiet as long as it likes
+                return await receive()
+            try:
+                message = await asyncio.wait_for(receive(), QUIET_S)
+            except TimeoutError:
+                refused = PlainTextResponse(f"Nothing more came for {QUIET_S:.0f} s.", 408)
+                raise RefusedError from None
             came += len(message.get("body", b""))
+            whole = not message.get("more_body", False)
             if came > most:
-                raise TooLongError
+                refused = too_long
+                raise RefusedError
             return message
 
         async def note(message: Message) -> None:
             nonlocal begun
-            begun = True
-            await send(message)
+            if refused is None:  # else the app's own words on a body that broke off
+                begun = True
+                await send(message)
 
-        refusal = PlainTextResponse(f"More than {most:,} bytes.", 413)
         if _length(scope) > most:
-            return await refusal(scope, receive, send)
-        try:
+            await too_long(scope, receive, send)
+            return
+        with suppress(RefusedError):
             await self.app(scope, count, note)
-        except TooLongError:
-            if not begun:
-                await refusal(scope, receive, send)
+        if refused is not None and not begun:
+            await refused(scope, receive, send)
 
     def _full(self, length: int) -> str:
         if self.uploading >= MOST_AT_ONCE:

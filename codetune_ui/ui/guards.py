@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from codetune_ui.ui.bounds import Bounded, TooLongError
+from codetune_ui.ui.bounds import Bounded, RefusedError
 from codetune_ui.ui.headers import SafeHeaders, headers_of
 from codetune_ui.ui.password import Password
 
@@ -197,7 +197,7 @@ class WrongValuesTold:
 
         try:
             return await self.app(scope, receive, told)
-        except TooLongError:
+        except RefusedError:
             raise
         except Exception:  # the last one before the client
             if begun and not failed:
