@@ -15,10 +15,8 @@ from transformers import (
     TrainerCallback,
     TrainerControl,
     TrainerState,
-    TrainingArguments,
 )
 
-from codetune_ui.core.errors import RunError
 from codetune_ui.engine.hardware import Device, peak_memory_gib
 from codetune_ui.engine.report import Reporter, StopWish
 from codetune_ui.engine.spent import Spent
@@ -52,6 +50,7 @@ class Meter:
         self.spent = Spent()
         self._nll: torch.Tensor | float = 0.0
         self._targets: torch.Tensor | float = 0.0
+        self._accepted: tuple[torch.Tensor | float, torch.Tensor | float] = (0.0, 0.0)
         self._tokens = 0
         self._seconds = 0.0
         self._since: float | None = None
@@ -63,6 +62,7 @@ class Meter:
         since = values.get("since_reading") or {}
         meter._nll = float(since.get("nll", 0.0))
         meter._targets = float(since.get("targets", 0.0))
+        meter._accepted = (meter._nll, meter._targets)
         return meter
 
     def to_dict(self) -> dict[str, Any]:
@@ -98,13 +98,24 @@ class Meter:
         """Return a truth value on the device: whether the loss is a number so far."""
         return torch.isfinite(torch.as_tensor(self._nll))
 
+    def accept(self, fine: torch.Tensor) -> None:
+        """Let the losses since the last step count, or leave them out; the device is not asked."""
+        nll, targets = self._accepted
+        self._nll = torch.where(fine, self._nll, nll)
+        self._targets = torch.where(fine, self._targets, targets)
+        self._accepted = (self._nll, self._targets)
+
     def read(self) -> Reading:
-        """Return what was added since the last reading, and begin anew."""
+        """Return what was added since the last reading, and begin anew.
+
+        The loss is NaN where every step was left out.
+        """
         self.pause()
-        reading = Reading(
-            float(self._nll) / max(1.0, float(self._targets)), self._tokens, self._seconds
-        )
+        nll, targets = float(self._nll), float(self._targets)
+        loss = nll / targets if targets else math.nan
+        reading = Reading(loss, self._tokens, self._seconds)
         self._nll = self._targets = 0.0
+        self._accepted = (0.0, 0.0)
         self._tokens, self._seconds = 0, 0.0
         self.run()
         return reading
@@ -120,6 +131,8 @@ class Height:
 
     def look(self, step: int, loss: float) -> str:
         """Return a sentence when it is three times what is usual for twenty steps; else ""."""
+        if math.isnan(loss):
+            return ""
         usual = median(self._losses) if len(self._losses) == USUAL else math.inf
         if not loss > TOO_HIGH * usual:
             self._losses.append(loss)
@@ -204,68 +217,3 @@ class Stopper(TrainerCallback):  # type: ignore[misc]
             control.should_log = True
             control.should_save = wish == "save"
         return control
-
-
-class Guard(TrainerCallback):  # type: ignore[misc]
-    """Ends the training before a loss or gradient that is not a number reaches the weights.
-
-    Asking a GPU would let it wait for the answer. So there the optimizer itself leaves such a step
-    out, and the answer is read when the next step's turn comes.
-    """
-
-    def __init__(self, meter: Meter) -> None:
-        self._meter = meter
-        self._asked: tuple[torch.Tensor, Any, int] | None = None  # answer, event, step
-
-    def on_pre_optimizer_step(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        _control: Any,
-        model: Any = None,
-        optimizer: Any = None,
-        **_: Any,
-    ) -> None:
-        """Raise `RunError` when loss or gradient is NaN or infinite."""
-        self._hear(args)
-        fine = self._meter.finite()
-        if not args.fp16:  # with fp16 an infinite gradient is ordinary: its scaler skips the step
-            gradients = [p.grad for p in model.parameters() if p.grad is not None]
-            fine = fine & torch.isfinite(torch.nn.utils.get_total_norm(gradients))
-        if fine.is_cuda and not args.fp16:
-            # What GradScaler sets, and fused AdamW obeys: above 0 the step changes nothing.
-            getattr(optimizer, "optimizer", optimizer).found_inf = (~fine).float()
-            self._ask(fine, state.global_step + 1)
-        elif not bool(fine):
-            raise self._error(args, state.global_step + 1)
-
-    def on_step_end(
-        self, args: TrainingArguments, _state: Any, control: TrainerControl, **_: Any
-    ) -> None:
-        """Hear the last answer before anything is measured, saved or ended."""
-        if control.should_evaluate or control.should_save or control.should_training_stop:
-            self._hear(args)
-
-    def _ask(self, fine: torch.Tensor, step: int) -> None:
-        answer = torch.empty((), dtype=torch.bool, pin_memory=True)
-        answer.copy_(fine, non_blocking=True)
-        arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
-        arrived.record()
-        self._asked = answer, arrived, step
-
-    def _hear(self, args: TrainingArguments) -> None:
-        if self._asked is None:
-            return
-        answer, arrived, step = self._asked
-        self._asked = None
-        arrived.synchronize()
-        if not bool(answer):
-            raise self._error(args, step)
-
-    def _error(self, args: TrainingArguments, step: int) -> RunError:
-        what = "The loss" if not bool(self._meter.finite()) else "The gradient"
-        return RunError(
-            f"{what} is not a number at step {step}.",
-            f"Lower the learning rate (it is {args.learning_rate:g}) and start again; "
-            "the last checkpoint is from before.",
-        )

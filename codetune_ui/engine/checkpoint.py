@@ -110,6 +110,7 @@ def _seal(run: Run, scratch: Path, parent: Path, step: int, facts: Mapping[str, 
     manifest = {
         "step": step,
         "config": config_hash(run),
+        "settings": read_json(run.config_path),
         **facts,
         "files": {path.name: durable.fingerprint(path) for path in sorted(scratch.iterdir())},
     }
@@ -143,17 +144,16 @@ def step_of(checkpoint: Path) -> int:
 def newest_good(run: Run) -> tuple[Path | None, list[str]]:
     """Return the newest checkpoint that verifies, and why each newer one was passed over."""
     passed_over: list[str] = []
-    wanted = config_hash(run)
     for path in reversed(checkpoints(run)):
-        problem = what_is_wrong(path, wanted)
+        problem = what_is_wrong(path, run)
         if not problem:
             return path, passed_over
         passed_over.append(f"Checkpoint {path.name} was passed over: {problem}.")
     return None, passed_over
 
 
-def what_is_wrong(checkpoint: Path, wanted_config: str, required: Sequence[str] = REQUIRED) -> str:
-    """Say why a checkpoint cannot be resumed from; empty when it can."""
+def what_is_wrong(checkpoint: Path, run: Run, required: Sequence[str] = REQUIRED) -> str:
+    """Say why a run cannot go on from a checkpoint; empty when it can."""
     manifest = read_json(checkpoint / MANIFEST)
     if manifest is None:
         return "its manifest is missing"
@@ -171,7 +171,18 @@ def what_is_wrong(checkpoint: Path, wanted_config: str, required: Sequence[str] 
             return f"{name} is damaged"
     if not _all_numbers(checkpoint / WEIGHTS):
         return "its weights hold values that are not numbers"
-    return "" if manifest.get("config") == wanted_config else "its settings are not the run's"
+    if manifest.get("config") == config_hash(run):
+        return ""
+    names = _changed(manifest.get("settings"), read_json(run.config_path))
+    return f"its settings are not the run's{names and f' ({names})'}"
+
+
+def _changed(before: Any, now: Any) -> str:
+    """Return the names of settings that differ; "" where they are not known."""
+    if not isinstance(before, dict) or not isinstance(now, dict):
+        return ""
+    names = sorted(name for name in before | now if before.get(name) != now.get(name))
+    return ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
 
 
 def _all_numbers(weights: Path) -> bool:
@@ -186,7 +197,7 @@ def rotate(run: Run, current: Path, keep: int) -> str:
     Newer ones are leftovers that a resume passed over: the run has another future now. When the
     current one does not verify, nothing is deleted and the reason is returned; else "".
     """
-    if problem := what_is_wrong(current, config_hash(run)):
+    if problem := what_is_wrong(current, run):
         return problem
     every = checkpoints(run)
     upto = [path for path in every if step_of(path) <= step_of(current)]
@@ -216,9 +227,9 @@ def keep_best(model: Any, run: Run, step: int, nll: float, *, besides: Path | No
 
 def kept_best(run: Run) -> tuple[Path, float] | None:
     """Return the best adapter that was kept and verifies, with its nats per character."""
-    wanted, found = config_hash(run), []
+    found = []
     for path in _steps(run.best_dir):
-        if not what_is_wrong(path, wanted, (WEIGHTS, ADAPTER_CONFIG)):
+        if not what_is_wrong(path, run, (WEIGHTS, ADAPTER_CONFIG)):
             nll = (read_json(path / MANIFEST) or {}).get("nll")
             if isinstance(nll, float):
                 found.append((nll, step_of(path), path))

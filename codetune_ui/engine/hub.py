@@ -7,7 +7,9 @@ own Python runs is decided in `engine.model`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fnmatch import fnmatch
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 REACH_S = 10.0  # the hub's own retries take 46 s to say that there is no network
 SMALL_FILES = ["*.json", "*.txt", "*.model", "*.py"]
 WEIGHT_FILES = ["*.safetensors"]
+SPARE_BYTES = 1 << 30  # beside a model: for the run itself
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
@@ -91,19 +94,43 @@ def _download(name: str, revision: str, *, weights: bool) -> Path:
     from huggingface_hub import HfApi, snapshot_download
 
     try:
-        about = HfApi().model_info(name, revision=revision or None, timeout=REACH_S)
-        files = [file.rfilename for file in about.siblings or []]
+        about = HfApi().model_info(
+            name, revision=revision or None, timeout=REACH_S, files_metadata=True
+        )
+        sizes = {file.rfilename: file.size or 0 for file in about.siblings or []}
+        files = list(sizes)
         if weights and not any(file.endswith(".safetensors") for file in files):
             raise ModelError(
                 f"'{name}' has no safetensors on the Hub, only pickle files that can run code.",
                 "Choose another model.",
             )
+        check_room(name, sizes, _patterns(weights))
         folder = snapshot_download(
             name, revision=revision or None, allow_patterns=_patterns(weights)
         )
     except _network_errors() as error:
         raise ModelError(*_why(error, f"The model '{name}'")) from error
     return _checked(Path(folder), f"The model '{name}'", weights=weights)
+
+
+def check_room(name: str, sizes: Mapping[str, int], patterns: Sequence[str]) -> None:
+    """Raise `ModelError` when the disk of the Hub's cache cannot take a model's files.
+
+    sizes: bytes of each file of the repository; patterns: which of them are fetched.
+    """
+    from huggingface_hub import constants
+
+    wanted = [file for file in sizes if any(fnmatch(file, pattern) for pattern in patterns)]
+    needed = sum(sizes[file] for file in wanted) + SPARE_BYTES
+    cache = Path(constants.HF_HUB_CACHE).expanduser()
+    there = next(folder for folder in (cache, *cache.parents) if folder.exists())
+    free = shutil.disk_usage(there).free
+    if free < needed:
+        raise ModelError(
+            f"'{name}' takes {needed / 2**30:,.1f} GiB on disk, and {free / 2**30:,.1f} are free "
+            f"in {cache}.",
+            "Free some space, or let HF_HOME name a folder on another disk.",
+        )
 
 
 def _network_errors() -> tuple[type[Exception], ...]:

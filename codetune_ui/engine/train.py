@@ -22,7 +22,8 @@ from codetune_ui.core.errors import MachineError
 from codetune_ui.core.pack import IGNORE_INDEX, Row
 from codetune_ui.engine import checkpoint
 from codetune_ui.engine.best import Best
-from codetune_ui.engine.callbacks import Guard, Meter, Narrator, Stopper
+from codetune_ui.engine.callbacks import Meter, Narrator, Stopper
+from codetune_ui.engine.guard import Guard
 from codetune_ui.engine.hardware import Hardware
 from codetune_ui.engine.model import Precision
 from codetune_ui.engine.pace import Pace
@@ -60,7 +61,7 @@ def train_adapter(
     """Train the adapter on a `PeftModel` in place, to the end or to a wish to stop.
 
     Returns the meter with tokens and seconds of this job, and what the scorecards found. Raises
-    `RunError` when loss or gradient is not a number and `MachineError` when memory or disk do not
+    `RunError` when loss or gradient stays no number, and `MachineError` when memory or disk do not
     suffice.
     """
     config = place.run.config()
@@ -68,6 +69,7 @@ def train_adapter(
     narrator = Narrator(
         place.reporter, place.hardware.device, config.global_batch_rows, rows_per_epoch
     )
+    warn = partial(place.reporter.log, level="warning")
     kind = RowTrainer if pace.steps is None else FusedTrainer
     trainer = kind(
         place,
@@ -79,7 +81,7 @@ def train_adapter(
         args=_arguments(place, config, pace, resumed=resume_from is not None),
         train_dataset=train_rows,
         eval_dataset=val_rows,
-        callbacks=[narrator, Stopper(place.stop, place.reporter), Guard(meter)],
+        callbacks=[narrator, Stopper(place.stop, place.reporter), Guard(meter, warn)],
     )
     # Before the first step, not at the first save: room for all that will be kept, and one beside.
     checkpoint.check_space(place.run, trainer.expected_bytes(config.keep_checkpoints + 1))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 import torch
@@ -40,6 +41,25 @@ def test_the_meter_tells_a_loss_that_is_not_a_number() -> None:
     assert bool(meter.finite())
     meter.add_loss(torch.tensor(float("inf")), torch.tensor(1))
     assert not bool(meter.finite())
+
+
+def test_a_step_that_is_left_out_does_not_count() -> None:
+    meter = Meter()
+    meter.add_loss(torch.tensor(6.0), 2)
+    meter.accept(torch.tensor(True))
+    meter.add_loss(torch.tensor(float("nan")), 5)
+    meter.accept(meter.finite())
+    meter.add_loss(torch.tensor(4.0), 2)
+    meter.accept(meter.finite())
+    assert meter.read().loss == 2.5
+
+
+def test_where_every_step_was_left_out_there_is_no_loss() -> None:
+    meter = Meter()
+    meter.add_loss(torch.tensor(float("nan")), torch.tensor(5))
+    meter.accept(meter.finite())
+    assert math.isnan(meter.read().loss)
+    assert Height().look(1, math.nan) == ""
 
 
 def test_a_loss_that_stays_three_times_as_high_is_said_once() -> None:

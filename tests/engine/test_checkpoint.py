@@ -73,6 +73,16 @@ def test_a_run_from_before_a_setting_was_added_goes_on_from_its_checkpoint(run: 
     assert checkpoint.config_hash(run) == digest
 
 
+def test_settings_that_changed_since_a_checkpoint_are_named(run: Run) -> None:
+    write(run, 8)
+    settings = read_json(run.config_path)
+    assert settings is not None
+    replace_json(run.config_path, settings | {"seed": 99, "lora_rank": 3})
+    found, (passed_over,) = checkpoint.newest_good(run)
+    assert found is None
+    assert passed_over.endswith("its settings are not the run's (lora_rank, seed).")
+
+
 def test_a_checkpoint_without_an_optimizer_does_not_count(run: Run) -> None:
     scratch = checkpoint.scratch_folder(run)
     (scratch / checkpoint.WEIGHTS).write_text("weights")

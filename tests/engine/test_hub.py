@@ -11,7 +11,13 @@ import pytest
 from codetune_ui.core.config import Config
 from codetune_ui.core.errors import ModelError, SourceError
 from codetune_ui.core.source import Document
-from codetune_ui.engine.hub import hub_documents, hub_offers, parse_source, resolve_model
+from codetune_ui.engine.hub import (
+    check_room,
+    hub_documents,
+    hub_offers,
+    parse_source,
+    resolve_model,
+)
 
 
 def model(name: str | Path, **changes: Any) -> Config:
@@ -47,6 +53,17 @@ def test_offline_a_hub_model_is_refused_at_once() -> None:
         resolve_model(model("nobody/nothing"))
     assert "local folder" in caught.value.hint
     assert time.monotonic() - began < 20  # its own retries would take 46 s
+
+
+def test_a_model_that_the_disk_cannot_take_is_refused_with_the_sum(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "new" / "hub"))
+    sizes = {"config.json": 900, "model.safetensors": 2**50, "model.bin": 2**60}
+    with pytest.raises(ModelError, match=r"'some/body' takes 1,048,577\.0 GiB on disk, and") as no:
+        check_room("some/body", sizes, ["*.json", "*.safetensors"])
+    assert "HF_HOME" in no.value.hint
+    check_room("some/body", sizes, ["*.json"])
 
 
 def test_a_model_fetched_before_is_used_offline(

@@ -94,7 +94,7 @@ def test_resume_is_the_same_run_to_the_bit(tiny_model: Path, quant: str) -> None
 
 def test_a_loss_that_is_not_a_number_ends_the_run_unsaved(tiny_model: Path) -> None:
     run = make_run(
-        tiny_config(tiny_model, save_every=1, learning_rate=1.0, max_grad_norm=0), "bang"
+        tiny_config(tiny_model, save_every=6, learning_rate=1.0, max_grad_norm=0), "bang"
     )
     original = load_tuned.__globals__["model"].attach_adapter
 
@@ -106,7 +106,7 @@ def test_a_loss_that_is_not_a_number_ends_the_run_unsaved(tiny_model: Path) -> N
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(load_tuned.__globals__["model"], "attach_adapter", poisoned)
-        with pytest.raises(RunError, match="The loss is not a number at step 1") as caught:
+        with pytest.raises(RunError, match="The loss is not a number at step 4") as caught:
             train_here(run)
     assert "Lower the learning rate" in caught.value.hint
     assert checkpoint.checkpoints(run) == []

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from codetune_ui.engine import checkpoint, durable
-from codetune_ui.engine.callbacks import Guard
+from codetune_ui.engine.guard import Guard
 from codetune_ui.engine.train import RowTrainer
 
 
@@ -95,14 +95,14 @@ def lose_gpu_in_step(number: int) -> None:
     _before(Guard, "on_pre_optimizer_step", number, lose)
 
 
-def poison_step(number: int) -> None:
-    """Let a weight be NaN from a step on, as a division that overflows leaves it."""
+def poison_steps(first: int, last: int) -> None:
+    """Let a gradient be NaN in some steps, as a division that overflows leaves it."""
     original = Guard.on_pre_optimizer_step
     calls = [0]
 
     def poisoned(self: Any, args: Any, state: Any, control: Any, model: Any, **more: Any) -> None:
         calls[0] += 1
-        if calls[0] == number:
+        if first <= calls[0] <= last:
             gradient = next(p.grad for p in model.parameters() if p.grad is not None)
             gradient.view(-1)[0] = float("nan")
         original(self, args, state, control, model=model, **more)

@@ -67,9 +67,9 @@ ROWS = (
         + _in(
             "engine/test_checkpoint",
             "test_a_run_from_before_a_setting_was_added_goes_on_from_its_checkpoint",
+            "test_settings_that_changed_since_a_checkpoint_are_named",
         )
         + _in("engine/test_prepare", "test_code_that_changed_between_two_attempts_is_told"),
-        "Of changed settings the checkpoint is named, not each setting.",
     ),
     Fault(
         6,
@@ -88,8 +88,8 @@ ROWS = (
         7,
         "too little disk at the start",
         "refused before the first step, with the sum",
-        _in("faults/test_training", "test_too_little_disk_is_said_before_the_first_step"),
-        "The room for a download is not added up beforehand.",
+        _in("faults/test_training", "test_too_little_disk_is_said_before_the_first_step")
+        + _in("engine/test_hub", "test_a_model_that_the_disk_cannot_take_is_refused_with_the_sum"),
     ),
     Fault(
         8,
@@ -120,16 +120,21 @@ ROWS = (
     Fault(
         10,
         "loss or gradient is not a number",
-        "the run ends before it reaches the weights; never saved; the plot shows a gap, never 0",
+        "up to three such steps in a row are left out, and said; then the run ends; it never "
+        "reaches the weights and is never saved; the plot shows a gap, never 0",
         _in(
             "faults/test_training",
-            "test_a_gradient_that_is_not_a_number_ends_the_run_before_it_is_saved",
+            "test_a_gradient_that_is_not_a_number_is_left_out_and_the_run_goes_on",
+            "test_gradients_that_stay_no_numbers_end_the_run_before_they_reach_the_weights",
         )
         + _in("engine/test_train", "test_a_loss_that_is_not_a_number_ends_the_run_unsaved")
-        + _in("engine/test_callbacks", "test_the_meter_tells_a_loss_that_is_not_a_number")
+        + _in(
+            "engine/test_callbacks",
+            "test_the_meter_tells_a_loss_that_is_not_a_number",
+            "test_a_step_that_is_left_out_does_not_count",
+        )
         + _in("runs/test_events", "test_not_a_number_is_written_as_null")
         + _in("ui/test_view", "test_thinning_keeps_the_spike_the_end_and_what_is_not_a_number"),
-        "The first bad batch ends it; none is skipped.",
     ),
     Fault(
         11,

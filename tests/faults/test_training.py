@@ -221,16 +221,34 @@ def test_a_damaged_checkpoint_is_passed_over_by_the_resume_that_says_so(
     assert run.status().message == "'harmed' has no checkpoint to resume from."
 
 
-def test_a_gradient_that_is_not_a_number_ends_the_run_before_it_is_saved(
+def test_a_gradient_that_is_not_a_number_is_left_out_and_the_run_goes_on(
     zygote: Workers, home: Path, tiny_model: Path, code_folder: Path
 ) -> None:
-    run = make(home, tiny_model, code_folder, "nan", log_every=1)
-    assert zygote.work(run, "train", ("poison_step", 6)) == 2
-    assert run.status().message == "The gradient is not a number at step 6."
+    run = make(home, tiny_model, code_folder, "one-nan", log_every=1)
+    assert zygote.work(run, "train", ("poison_steps", 5, 7)) == 0, why(run)
+    warnings = [event["message"] for event in events(run, "log") if event["level"] == "warning"]
+    assert [words for words in warnings if "left out" in words] == [
+        f"Step {step} was left out: its gradient is not a number." for step in (5, 6, 7)
+    ]
+    losses = [event["loss"] for event in events(run, "train")]
+    assert [step for step, loss in enumerate(losses, 1) if loss is None] == [5, 6, 7]
+    assert losses[-1] < losses[0]
+
+
+def test_gradients_that_stay_no_numbers_end_the_run_before_they_reach_the_weights(
+    zygote: Workers, home: Path, tiny_model: Path, code_folder: Path
+) -> None:
+    run = make(home, tiny_model, code_folder, "nan", log_every=1, keep_checkpoints=9)
+    assert zygote.work(run, "train", ("poison_steps", 5, 99)) == 2
+    assert run.status().message == (
+        "The gradient is not a number at step 8, and was none in the 3 steps before."
+    )
     assert "Lower the learning rate" in run.status().hint
-    assert saved(run) == ["step_000002", "step_000004"]
-    assert checkpoint.newest_good(run)[0] == run.checkpoints_dir / "step_000004"
-    assert all(event["loss"] for event in events(run, "train"))
+    assert saved(run) == ["step_000002", "step_000004", "step_000006"]
+    weights = [
+        (run.checkpoints_dir / name / checkpoint.WEIGHTS).read_bytes() for name in saved(run)
+    ]
+    assert weights[0] != weights[1] == weights[2]
 
 
 def test_out_of_memory_ends_the_run_with_advice_and_it_can_go_on(
