@@ -18,7 +18,6 @@ from torch.utils.data import Dataset, SequentialSampler
 from transformers import PrinterCallback, Trainer, TrainingArguments, set_seed
 
 from codetune_ui.core.config import Config
-from codetune_ui.core.errors import MachineError
 from codetune_ui.core.pack import IGNORE_INDEX, Row
 from codetune_ui.engine import checkpoint
 from codetune_ui.engine.best import Best
@@ -30,6 +29,7 @@ from codetune_ui.engine.pace import Pace
 from codetune_ui.engine.report import Reporter, StopWish
 from codetune_ui.engine.rows import code_tokens, collate
 from codetune_ui.engine.scorecard import Reading, Scorecard, look_by_model
+from codetune_ui.engine.trouble import gpu_lost, out_of_memory
 from codetune_ui.runs.files import read_json
 from codetune_ui.runs.store import Run
 
@@ -91,12 +91,12 @@ def train_adapter(
         if place.stop() != "discard":
             trainer.measure_holes()  # the last step may be none of those that were evaluated
     except (torch.OutOfMemoryError, MemoryError) as error:
-        raise _out_of_memory(config, pace) from error
+        raise out_of_memory(config, pace) from error
     except RuntimeError as error:
         if "can't allocate memory" in str(error):  # how torch says it on a CPU
-            raise _out_of_memory(config, pace) from error
+            raise out_of_memory(config, pace) from error
         if "CUDA error" in str(error):  # as torch says it, whatever befell the card
-            raise _gpu_lost(error, trainer.state.global_step) from error
+            raise gpu_lost(error, trainer.state.global_step) from error
         raise
     return meter, trainer.best
 
@@ -368,33 +368,3 @@ def _arguments(place: Place, config: Config, pace: Pace, *, resumed: bool) -> Tr
 
 def _manifest(resume_from: Path | None) -> dict[str, Any]:
     return (read_json(resume_from / checkpoint.MANIFEST) if resume_from else None) or {}
-
-
-def _gpu_lost(error: RuntimeError, step: int) -> MachineError:
-    what = str(error).partition("CUDA error:")[2].strip().partition("\n")[0].rstrip(".")
-    return MachineError(
-        f"The GPU stopped working after step {step:,}: {what or 'CUDA says no more'}.",
-        "Look at it with nvidia-smi (a restart of the machine may be needed), then resume: the "
-        "last checkpoint is whole.",
-    )
-
-
-def _out_of_memory(config: Config, pace: Pace) -> MachineError:
-    rows, ways = pace.way.rows, []
-    chosen = pace.steps is not None and config.memory_use != "as_set"
-    if chosen and config.memory_use != "least":
-        ways.append("set memory to least (it trains the same)")
-    if not chosen and rows > 1:
-        fewer = next(n for n in range(rows // 2, 0, -1) if config.global_batch_rows % n == 0)
-        ways.append(f"set rows per pass to {fewer} (it trains the same)")
-    if not chosen and pace.way.again < 1:
-        ways.append("switch gradient checkpointing on")
-    if config.quant == "none":
-        ways.append("set quantisation to nf4")
-    ways.append("shorten the sequence length")
-    sentence = ways[0][0].upper() + ways[0][1:] + "".join(f", or {way}" for way in ways[1:])
-    return MachineError(
-        f"The memory did not suffice for {rows} row{'' if rows == 1 else 's'} of "
-        f"{config.max_seq_len:,} tokens per pass.",
-        f"{sentence}.",
-    )

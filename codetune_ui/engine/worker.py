@@ -25,9 +25,7 @@ from codetune_ui.runs.store import Run, discard_attempt
 if TYPE_CHECKING:
     from codetune_ui.engine.best import Kept
     from codetune_ui.engine.callbacks import Meter
-    from codetune_ui.engine.pace import Pace
     from codetune_ui.engine.producer import Prepared, Producer
-    from codetune_ui.engine.rows import RowFile
     from codetune_ui.engine.scorecard import Scorecard
     from codetune_ui.engine.train import Place
 
@@ -207,7 +205,7 @@ def _train(
 ) -> str:
     # --- imports: ten seconds, while the producer reads
     from codetune_ui.engine import checkpoint, hardware, model, train
-    from codetune_ui.engine.pace import choose_pace
+    from codetune_ui.engine.attempts import fit
     from codetune_ui.engine.resume import resume_point
 
     config = run.config()
@@ -221,45 +219,20 @@ def _train(
     reporter.phase("Cutting samples")
     prepared = producer.wait_for("ready")
     _tell_plan(place, prepared, folder, resume_from)
-    # --- model
-    reporter.phase("Loading the base model")
-    train.seed_everything(config.seed)  # before the adapter is made: its first weights are drawn
-    base = model.load_base(config, folder, device=machine.device, training=True)
-    tuned = model.attach_adapter(base, config)
-    stop.check()
-    # --- pace
-    training, held_out = _row_files(run, producer, prepared)
-    some = [training[index] for index in range(min(2, len(training)))]
-    pace = choose_pace(tuned, config, place.precision, some)
-    _tell_pace(reporter, pace)
-    stop.check()
-    # --- loop
-    first = checkpoint.step_of(resume_from) if resume_from else 0
-    reporter.state("running", step=first, total_steps=config.max_steps)
-    if resume_from:
-        reporter.event("resume", step=first)
-    reporter.phase("Training")
-    start = time.monotonic() - began
-    meter, best = train.train_adapter(
-        place,
-        tuned,
-        training,
-        held_out,
-        pace,
-        resume_from=resume_from,
-        rows_per_epoch=producer.rows_per_epoch,
-        scorecard=_scorecard(place, folder),
-    )
+    # --- model, pace, loop
+    fitted = fit(place, producer, prepared, folder, resume_from, _scorecard(place, folder))
     if stop() == "discard":
         raise StopRequested
     # --- adapter
     reporter.phase("Saving the adapter")
-    kept = best.publish(tuned, reporter.status.step)
+    best = fitted.best
+    kept = best.publish(fitted.tuned, reporter.status.step)
     early = "" if stop() else best.early(reporter.status.step)
     for sentence in (early, kept.why if best.scores else ""):
         if sentence:
             reporter.log(sentence)
-    replace_json(run.result_path, _result(place, meter, kept, start, time.monotonic() - began))
+    start, seconds = fitted.began - began, time.monotonic() - began
+    replace_json(run.result_path, _result(place, fitted.meter, kept, start, seconds))
     if early or not _cut_short(reporter):
         best.forget()
     return early
@@ -280,23 +253,6 @@ def _scorecard(place: Place, folder: Path) -> Scorecard | None:
     except RunError as error:
         place.reporter.log(f"No holes are measured on the way: {error.message}", "warning")
         return None
-
-
-def _row_files(run: Run, producer: Producer, prepared: Prepared) -> tuple[RowFile, RowFile]:
-    """Open the training rows, which are still being written, and the held-out rows."""
-    from codetune_ui.engine.producer import rows_needed
-    from codetune_ui.engine.rows import RowFile
-
-    config, folder = run.config(), run.dataset_dir
-    length = config.max_seq_len
-    training = RowFile(
-        folder / "train.rows", length, rows_needed(config), wait=producer.wait_for_rows
-    )
-    return training, RowFile(folder / "val.rows", length, prepared.val_rows, wait=_never)
-
-
-def _never(rows: int) -> None:
-    raise RunError(f"The held-out rows are incomplete ({rows} wanted).", "Start a new run.")
 
 
 def _tell_plan(place: Place, prepared: Prepared, folder: Path, resume_from: Path | None) -> None:
@@ -322,19 +278,6 @@ def _tell_plan(place: Place, prepared: Prepared, folder: Path, resume_from: Path
         device=place.hardware.name,
         estimated_memory_gib=_estimate(place, folder),
         resumed_from=resume_from.name if resume_from else None,
-    )
-
-
-def _tell_pace(reporter: Reporter, pace: Pace) -> None:
-    """Say which engine trains, and how; what a pass takes was measured, where it can be."""
-    measured = {} if pace.memory_gib is None else {"estimated_memory_gib": pace.memory_gib}
-    reporter.log(pace.sentence)
-    reporter.event(
-        "pace",
-        engine=pace.way.engine,
-        micro_batch_rows=pace.way.rows,
-        again=pace.way.again,
-        **measured,
     )
 
 

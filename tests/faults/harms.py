@@ -78,9 +78,14 @@ def fill_between_steps(first: int, last: int, disk: str) -> None:
     _before(Guard, "on_pre_optimizer_step", last, lambda: ballast(Path(disk)).unlink())
 
 
-def no_memory_in_step(number: int) -> None:
-    """Ask torch in a step for more memory than any machine has."""
-    _before(Guard, "on_pre_optimizer_step", number, lambda: torch.empty(2**60, dtype=torch.uint8))
+def no_memory_in_steps(*numbers: int) -> None:
+    """Ask torch in some steps, counted over all attempts, for more memory than any machine has."""
+    for number in numbers:
+        _before(Guard, "on_pre_optimizer_step", number, _ask_too_much)
+
+
+def _ask_too_much() -> None:
+    torch.empty(2**60, dtype=torch.uint8)
 
 
 def lose_gpu_in_step(number: int) -> None:

@@ -104,18 +104,19 @@ ROWS = (
     Fault(
         9,
         "out of memory in the middle of a run",
-        "the fused engine makes the step again in a smaller way; else the run ends with advice, "
-        "its checkpoints stay",
+        "the fused engine makes the step again in a smaller way; else the model is loaded anew and "
+        "goes on from the last checkpoint in smaller passes; else the run ends with advice",
         _in(
             "faults/test_training",
-            "test_out_of_memory_ends_the_run_with_advice_and_it_can_go_on",
+            "test_out_of_memory_goes_on_from_the_last_checkpoint_in_smaller_passes",
+            "test_where_nothing_is_smaller_the_run_ends_with_advice_and_can_be_resumed",
         )
         + _in(
             "engine/test_train",
             "test_a_run_goes_on_without_holes_when_the_memory_does_not_suffice_for_them",
         )
         + _in("engine/test_pace", "test_a_step_that_does_not_fit_is_made_again_in_a_smaller_way"),
-        "No fresh process is started by itself: the person resumes.",
+        "It is begun again in the same process, not in a fresh one.",
     ),
     Fault(
         10,

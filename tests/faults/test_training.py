@@ -251,16 +251,41 @@ def test_gradients_that_stay_no_numbers_end_the_run_before_they_reach_the_weight
     assert weights[0] != weights[1] == weights[2]
 
 
-def test_out_of_memory_ends_the_run_with_advice_and_it_can_go_on(
-    zygote: Workers, undisturbed: dict[str, Run], home: Path, tiny_model: Path, code_folder: Path
+@pytest.mark.parametrize(("engine", "step"), [("auto", 6), ("plain", 6), ("auto", 1)])
+def test_out_of_memory_goes_on_from_the_last_checkpoint_in_smaller_passes(
+    zygote: Workers,
+    undisturbed: dict[str, Run],
+    home: Path,
+    tiny_model: Path,
+    code_folder: Path,
+    engine: str,
+    step: int,
+) -> None:
+    run = make(home, tiny_model, code_folder, f"oom-{engine}-{step}", engine=engine, lora_dropout=0)
+    assert zygote.work(run, "train", ("no_memory_in_steps", step)) == 0, why(run)
+    warnings = [event["message"] for event in events(run, "log") if event["level"] == "warning"]
+    assert (
+        "The memory did not suffice for 2 rows of 64 tokens per pass. Going on from the last "
+        "checkpoint with 1 row per pass, all layers computed twice."
+    ) in warnings
+    assert [event["step"] for event in events(run, "resume")] == [4 if step == 6 else 0]
+    rows = [event["micro_batch_rows"] for event in events(run, "pace")]
+    assert rows == [2, 1]
+    ours, theirs = curve(run), curve(undisturbed["fused"])
+    assert ours.keys() == theirs.keys()
+    for key, value in ours.items():
+        assert value == pytest.approx(theirs[key], rel=1e-3), key
+
+
+def test_where_nothing_is_smaller_the_run_ends_with_advice_and_can_be_resumed(
+    zygote: Workers, home: Path, tiny_model: Path, code_folder: Path
 ) -> None:
     run = make(home, tiny_model, code_folder, "oom")
-    assert zygote.work(run, "train", ("no_memory_in_step", 6)) == 2
+    assert zygote.work(run, "train", ("no_memory_in_steps", 6, 7)) == 2
     assert run.state() == "failed"
-    assert run.status().message == "The memory did not suffice for 2 rows of 64 tokens per pass."
+    assert run.status().message == "The memory did not suffice for 1 row of 64 tokens per pass."
     assert run.status().hint
     assert zygote.work(run, "resume") == 0, why(run)
-    assert curve(run) == curve(undisturbed["fused"])
 
 
 def test_a_gpu_that_is_lost_fails_the_run_in_words_and_it_can_go_on(
