@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import threading
 import time
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 import psutil
 
@@ -15,12 +17,22 @@ CONTEXT_GIB = 0.6  # what CUDA itself takes beside the tensors
 
 
 @dataclass(frozen=True)
+class Program:
+    """A program that holds memory of the GPU, of this app or not."""
+
+    pid: int
+    name: str
+    gib: float
+
+
+@dataclass(frozen=True)
 class Gpu:
-    """One accelerator; memory in GiB."""
+    """One accelerator; memory in GiB. programs: who holds some of it, the most first."""
 
     name: str
     used_gib: float
     total_gib: float
+    programs: tuple[Program, ...] = ()
 
 
 class GpuWatch:
@@ -51,12 +63,35 @@ WATCH = GpuWatch()  # one for all that ask: they would each start the tool
 
 def ask_gpu(tool: str) -> Gpu | None:
     """Ask `nvidia-smi` once; None when there is no GPU or no answer."""
-    query = [tool, "--query-gpu=name,memory.used,memory.total", "--format=csv,noheader,nounits"]
-    try:
-        answer = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError):
+    gpu = read_answer(_answer(tool, "--query-gpu=name,memory.used,memory.total"))
+    if gpu is None:
         return None
-    return read_answer(answer.stdout)
+    programs = read_programs(_answer(tool, "--query-compute-apps=pid,process_name,used_memory"))
+    return replace(gpu, programs=programs)
+
+
+def _answer(tool: str, question: str) -> str:
+    query = [tool, question, "--format=csv,noheader,nounits"]
+    try:
+        return subprocess.run(query, capture_output=True, text=True, timeout=10, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def read_programs(text: str) -> tuple[Program, ...]:
+    """Read the tool's lines of programs; those that it cannot tell about are left out.
+
+    >>> read_programs("4242, /usr/bin/python3, 2048\n7, [Not Found], [N/A]\n")
+    (Program(pid=4242, name='python3', gib=2.0),)
+    """
+    found = []
+    for line in text.splitlines():
+        pid, _, rest = line.partition(",")
+        path, _, mib = rest.rpartition(",")
+        with suppress(ValueError):
+            name = re.split(r"[\\/]", path.strip())[-1]
+            found.append(Program(int(pid), name, round(float(mib) / 1024, 1)))
+    return tuple(sorted(found, key=lambda program: -program.gib))
 
 
 def read_answer(text: str) -> Gpu | None:

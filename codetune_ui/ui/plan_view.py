@@ -204,6 +204,12 @@ def _machine_check(found: Outlook) -> tuple[str, str]:
         return "bad", f"'{found.held.name}' holds the {what} since {since}. Stop it, or wait."
     if found.gpu is None:
         return "", "CPU only: right for the demo model; larger ones need a GPU."
+    if found.gpu.programs:  # nobody of this app: it would hold the lease
+        most = found.gpu.programs[0]
+        who = f"{most.name} (pid {most.pid}) holds {most.gib:.1f} GiB"
+        others = len(found.gpu.programs) - 1
+        more = f", {others} more some of it" if others else ""
+        return "", f"{found.gpu.name}: {who}{more}. It is not this app's."
     return "ok", f"{found.gpu.name} is free."
 
 

@@ -246,8 +246,12 @@ ROWS = (
         "GPU memory is still held by another",
         "its holder is named; nothing is ended that was not started here",
         _in("runs/test_doctor", "test_the_doctor_says_who_has_the_gpu")
-        + _in("ui/test_plan_view", "test_who_holds_the_machine_is_named"),
-        "Only holders of this app are named, not other programs.",
+        + _in(
+            "ui/test_plan_view",
+            "test_who_holds_the_machine_is_named",
+            "test_a_program_that_is_not_of_this_app_is_named_by_its_pid",
+        )
+        + _in("ui/test_machine", "test_programs_that_hold_memory_are_named_the_most_first"),
     ),
     Fault(
         21,

@@ -4,7 +4,7 @@ import sys
 import time
 from pathlib import Path
 
-from codetune_ui.ui.machine import Gpu, GpuWatch, ask_gpu, memory_gib, read_answer
+from codetune_ui.ui.machine import Gpu, GpuWatch, Program, ask_gpu, memory_gib, read_answer
 
 
 def a_tool(folder: Path, answer: str) -> str:
@@ -33,6 +33,19 @@ def test_the_watch_does_not_wait_and_knows_it_later(tmp_path: Path) -> None:
     while (gpu := watch.look()) is None and time.monotonic() < deadline:
         time.sleep(0.02)
     assert gpu == Gpu("H200", 1.0, 2.0)
+
+
+def test_programs_that_hold_memory_are_named_the_most_first(tmp_path: Path) -> None:
+    path = tmp_path / "nvidia-smi"
+    path.write_text(
+        f"#!{sys.executable}\nimport sys\n"
+        "apps = '12, /opt/a, b/train, 1024\\n4242, C:\\\\x\\\\python.exe, 2048\\n9, x, [N/A]\\n'\n"
+        "print(apps if 'apps' in sys.argv[1] else 'NVIDIA H200, 4096, 8192')\n"
+    )
+    path.chmod(0o755)
+    gpu = ask_gpu(str(path))
+    assert gpu is not None
+    assert gpu.programs == (Program(4242, "python.exe", 2.0), Program(12, "train", 1.0))
 
 
 def test_without_the_tool_nothing_is_asked() -> None:

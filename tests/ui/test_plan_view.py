@@ -12,6 +12,7 @@ from codetune_ui.runs.lease import acquire
 from codetune_ui.runs.lock import hold
 from codetune_ui.runs.state import State, Status
 from codetune_ui.runs.store import Home, Run
+from codetune_ui.ui.machine import Gpu, Program
 from codetune_ui.ui.plan_view import base_shape, outlook, render, wrong
 
 REPORT = {"train": 19, "held_out": 5, "train_tokens": 16_384, "evidence": "StarCoder's tokens"}
@@ -80,6 +81,18 @@ def test_who_holds_the_machine_is_named(there: Home) -> None:
         found = outlook(there, preset("demo"), scan.name)
     assert not found.ready
     assert found.label in ("amber-otter is training", "GPU is held by amber-otter")
+
+
+def test_a_program_that_is_not_of_this_app_is_named_by_its_pid(
+    there: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpu = Gpu("H200", 12.0, 140.0, (Program(4242, "blender", 9.5), Program(7, "x", 2.0)))
+    monkeypatch.setattr("codetune_ui.ui.plan_view.WATCH.look", lambda: gpu)
+    found = outlook(there, preset("demo"), scanned(there, preset("demo")).name)
+    assert (
+        "H200: blender (pid 4242) holds 9.5 GiB, 1 more some of it. It is not this app&#x27;s."
+        in render(found)
+    )
 
 
 def test_the_speed_of_an_earlier_run_gives_the_time(there: Home) -> None:
