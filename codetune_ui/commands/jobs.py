@@ -110,9 +110,17 @@ def train(
     _train(run, "train", as_json)
 
 
-def resume(run: RunName, as_json: AsJson = False, home: HomeDir = None) -> None:
+def resume(
+    run: RunName,
+    weights_only: Annotated[
+        bool,
+        typer.Option("--weights-only", help="Where its optimizer is damaged: begin that anew."),
+    ] = False,
+    as_json: AsJson = False,
+    home: HomeDir = None,
+) -> None:
     """Go on from the last good checkpoint, and follow to the end."""
-    _train(home_of(home).run(run), "resume", as_json)
+    _train(home_of(home).run(run), "resume-weights" if weights_only else "resume", as_json)
 
 
 def stop(

@@ -30,10 +30,10 @@ from codetune_ui.runs.store import Run
 MANIFEST = "MANIFEST.json"
 WEIGHTS = "adapter_model.safetensors"
 ADAPTER_CONFIG = "adapter_config.json"
+ADAPTER_FILES = (WEIGHTS, ADAPTER_CONFIG)
 # Without one of these the Trainer resumes without a word, and differently.
 REQUIRED = (
-    WEIGHTS,
-    ADAPTER_CONFIG,
+    *ADAPTER_FILES,
     "optimizer.pt",
     "scheduler.pt",
     "rng_state.pth",
@@ -152,8 +152,23 @@ def newest_good(run: Run) -> tuple[Path | None, list[str]]:
     return None, passed_over
 
 
-def what_is_wrong(checkpoint: Path, run: Run, required: Sequence[str] = REQUIRED) -> str:
-    """Say why a run cannot go on from a checkpoint; empty when it can."""
+def newest_weights(run: Run) -> Path | None:
+    """Return the newest checkpoint whose adapter is whole, whatever befell the rest of it."""
+    whole = (
+        path
+        for path in reversed(checkpoints(run))
+        if not what_is_wrong(path, run, ADAPTER_FILES, only=True)
+    )
+    return next(whole, None)
+
+
+def what_is_wrong(
+    checkpoint: Path, run: Run, required: Sequence[str] = REQUIRED, *, only: bool = False
+) -> str:
+    """Say why a run cannot go on from a checkpoint; empty when it can.
+
+    only: the required files are looked at, and no others.
+    """
     manifest = read_json(checkpoint / MANIFEST)
     if manifest is None:
         return "its manifest is missing"
@@ -162,6 +177,8 @@ def what_is_wrong(checkpoint: Path, run: Run, required: Sequence[str] = REQUIRED
     if missing:
         return f"it has no {missing[0]}"
     for name, about in files.items():
+        if only and name not in required:
+            continue
         path = checkpoint / name
         if not path.is_file():
             return f"{name} is missing"
@@ -229,7 +246,7 @@ def kept_best(run: Run) -> tuple[Path, float] | None:
     """Return the best adapter that was kept and verifies, with its nats per character."""
     found = []
     for path in _steps(run.best_dir):
-        if not what_is_wrong(path, run, (WEIGHTS, ADAPTER_CONFIG)):
+        if not what_is_wrong(path, run, ADAPTER_FILES):
             nll = (read_json(path / MANIFEST) or {}).get("nll")
             if isinstance(nll, float):
                 found.append((nll, step_of(path), path))
@@ -244,7 +261,7 @@ def drop_best(run: Run) -> None:
 def publish_kept(kept: Path, run: Run) -> Path:
     """Write `adapter/` from an adapter that was kept."""
     with _writing(run, run.path, size_bytes(kept), ".adapter-") as scratch:
-        for name in (WEIGHTS, ADAPTER_CONFIG):
+        for name in ADAPTER_FILES:
             shutil.copyfile(kept / name, scratch / name)
         return _publish(scratch, run)
 

@@ -6,6 +6,7 @@ order, a capped evaluation, saves that are whole or not there, figures without e
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -260,6 +261,17 @@ class RowTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         self.place.reporter.event(
             "checkpoint", step=step, name=written.name, bytes=checkpoint.size_bytes(written)
         )
+
+    def _load_optimizer_and_scheduler(self, folder: str | None) -> None:
+        """Load both where they are; else let the learning rate be that of the step all the same."""
+        super()._load_optimizer_and_scheduler(folder)
+        if folder is None or (Path(folder) / "scheduler.pt").exists():
+            return
+        schedule: Any = getattr(self.lr_scheduler, "scheduler", self.lr_scheduler)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that the optimizer has made no step yet
+            for _ in range(checkpoint.step_of(Path(folder))):
+                schedule.step()
 
     def expected_bytes(self, checkpoints: int = 1) -> int:
         """Return what so many checkpoints take on disk, with some room beside them."""

@@ -40,6 +40,7 @@ def main(arguments: list[str]) -> int:
         "scan": scan_job,
         "train": train_job,
         "resume": train_job,
+        "resume-weights": train_job,
         "evaluate": evaluate_job,
         "benchmark": benchmark_job,
         "export": export_job,

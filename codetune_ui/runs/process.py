@@ -64,8 +64,9 @@ def start_worker(run: Run, job: str) -> int:
 def launch(run: Run, job: str) -> subprocess.Popen[bytes]:
     """Start a worker on a run's folder; return once it has said that it is there.
 
-    job: "scan", "train" or "resume". Raises `RunError` when the run has a worker already, or when
-    the worker ended before it could say anything. Its exit status: 0 done, 1 failed, 2 refused.
+    job: "scan", "train", "resume" and so on, see the worker. Raises `RunError` when the run has a
+    worker already, or when the worker ended before it could say anything. Its exit status: 0 done,
+    1 failed, 2 refused.
     """
     if run.alive():
         raise _already(run)

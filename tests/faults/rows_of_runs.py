@@ -51,13 +51,14 @@ ROWS = (
     Fault(
         4,
         "optimizer, scheduler or random state is missing",
-        "such a checkpoint does not count: no resume that silently differs",
+        "such a checkpoint does not count: no resume that silently differs; going on with its "
+        "weights alone is offered by name",
         _in(
             "faults/test_training",
             "test_a_damaged_checkpoint_is_passed_over_by_the_resume_that_says_so",
+            "test_weights_without_an_optimizer_are_gone_on_with_only_when_it_is_said",
         )
         + _in("engine/test_checkpoint", "test_a_checkpoint_without_an_optimizer_does_not_count"),
-        "There is no offer to go on with the weights alone.",
     ),
     Fault(
         5,

@@ -251,6 +251,27 @@ def test_gradients_that_stay_no_numbers_end_the_run_before_they_reach_the_weight
     assert weights[0] != weights[1] == weights[2]
 
 
+def test_weights_without_an_optimizer_are_gone_on_with_only_when_it_is_said(
+    zygote: Workers, home: Path, tiny_model: Path, code_folder: Path, undisturbed: dict[str, Run]
+) -> None:
+    run = make(home, tiny_model, code_folder, "bare")
+    assert zygote.work(run, "train", ("kill_in_step", 6)) == -signal.SIGKILL
+    for path in checkpoint.checkpoints(run):
+        (path / "optimizer.pt").unlink()
+    assert zygote.work(run, "resume") == 2
+    assert "--weights-only" in run.status().hint
+    assert zygote.work(run, "resume-weights") == 0, why(run)
+    assert [event["step"] for event in events(run, "resume")] == [4]
+    warnings = [event["message"] for event in events(run, "log") if event["level"] == "warning"]
+    assert "Going on with the weights of step 4; the optimizer begins anew." in warnings
+    rates = [
+        {e["step"]: e["lr"] for e in events(one, "train")} for one in (run, undisturbed["fused"])
+    ]
+    assert rates[0][9] == rates[1][9]
+    assert rates[0][12] == rates[1][12]
+    assert (run.state(), run.status().step) == ("finished", 12)
+
+
 @pytest.mark.parametrize(("engine", "step"), [("auto", 6), ("plain", 6), ("auto", 1)])
 def test_out_of_memory_goes_on_from_the_last_checkpoint_in_smaller_passes(
     zygote: Workers,
