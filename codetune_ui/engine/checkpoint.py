@@ -278,11 +278,20 @@ def check_space(run: Run, needed: int) -> None:
         raise no_space(needed, free)
 
 
-def no_space(needed: int, free: int) -> MachineError:
+class NoSpaceError(MachineError):
+    """The disk cannot take the `needed` bytes of a save."""
+
+    def __init__(self, message: str, hint: str, *, needed: int) -> None:
+        self.needed = needed
+        super().__init__(message, hint)
+
+
+def no_space(needed: int, free: int) -> NoSpaceError:
     """Return the error of a disk that has `free` bytes where `needed` are to be written."""
-    return MachineError(
+    return NoSpaceError(
         f"The disk is full: saving needs {needed >> 20:,} MiB, and {free >> 20:,} are free.",
         "Free some space, then resume the run: its last checkpoint is whole.",
+        needed=needed,
     )
 
 

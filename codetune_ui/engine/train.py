@@ -27,6 +27,7 @@ from codetune_ui.engine.guard import Guard
 from codetune_ui.engine.hardware import Hardware
 from codetune_ui.engine.model import Precision
 from codetune_ui.engine.pace import Pace
+from codetune_ui.engine.patience import with_room
 from codetune_ui.engine.report import Reporter, StopWish
 from codetune_ui.engine.rows import code_tokens, collate
 from codetune_ui.engine.scorecard import Reading, Scorecard, look_by_model
@@ -237,8 +238,12 @@ class RowTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         self.meter.pause()
+        place = self.place
         with self.meter.spent.on("checkpoints"):
-            self._seal_checkpoint(model, trial)
+            with_room(
+                *(place.run, place.reporter, place.stop),
+                lambda: self._seal_checkpoint(model, trial),
+            )
 
     def _seal_checkpoint(self, model: Any, trial: Any) -> None:
         """Let the Trainer write into a scratch folder; check, seal and rename that."""

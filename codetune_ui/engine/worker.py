@@ -207,6 +207,7 @@ def _train(
     # --- imports: ten seconds, while the producer reads
     from codetune_ui.engine import checkpoint, hardware, model, train
     from codetune_ui.engine.attempts import fit
+    from codetune_ui.engine.patience import with_room
     from codetune_ui.engine.resume import resume_point
 
     config = run.config()
@@ -227,7 +228,8 @@ def _train(
     # --- adapter
     reporter.phase("Saving the adapter")
     best = fitted.best
-    kept = best.publish(fitted.tuned, reporter.status.step)
+    last = reporter.status.step
+    kept = with_room(run, reporter, stop, lambda: best.publish(fitted.tuned, last))
     early = "" if stop() else best.early(reporter.status.step)
     for sentence in (early, kept.why if best.scores else ""):
         if sentence:

@@ -75,11 +75,12 @@ ROWS = (
     Fault(
         6,
         "the disk is full while saving, logging or exporting",
-        "the run ends with a sentence and the bytes needed, the last good checkpoint stays, "
-        "nothing half written; a resume goes on when there is space",
+        "the run waits, with a sentence and the bytes needed, and goes on by itself when there is "
+        "space; stopped meanwhile, it ends with its last good checkpoint, nothing half written",
         _in(
             "faults/test_training",
-            "test_a_full_disk_in_the_midst_of_a_save_leaves_the_last_good_one",
+            "test_a_full_disk_in_the_midst_of_a_save_is_waited_for",
+            "test_who_stops_a_run_that_waits_for_its_disk_keeps_the_last_good_checkpoint",
             "test_a_disk_that_is_full_between_two_saves_costs_no_event",
         )
         + _in("engine/test_checkpoint", "test_a_full_disk_is_said_before_anything_is_written")

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import random
 import signal
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import pytest
 
 from codetune_ui.core.config import Config
 from codetune_ui.engine import checkpoint
+from codetune_ui.engine.patience import WAITING
 from codetune_ui.runs.events import Event, read_events
 from codetune_ui.runs.store import Home, Run
 from tests.faults.harms import ballast, fill
@@ -151,7 +155,40 @@ def _adapter(run: Run) -> bytes:
     return (run.adapter_dir / checkpoint.WEIGHTS).read_bytes()
 
 
-def test_a_full_disk_in_the_midst_of_a_save_leaves_the_last_good_one(
+def when_it_waits(run: Run, deed: Callable[[], object]) -> threading.Thread:
+    """Do something in a thread once a run waits for room on its disk."""
+
+    def look() -> None:
+        deadline = time.monotonic() + 120
+        while run.status().phase != WAITING and time.monotonic() < deadline:
+            time.sleep(0.1)
+        deed()
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_a_full_disk_in_the_midst_of_a_save_is_waited_for(
+    zygote: Workers,
+    undisturbed: dict[str, Run],
+    small_disk: Path,
+    tiny_model: Path,
+    code_folder: Path,
+) -> None:
+    run = make(small_disk, tiny_model, code_folder, "waits")
+    freed = when_it_waits(run, ballast(small_disk).unlink)
+    assert zygote.work(run, "train", ("fill_in_save", 2, 20_000, str(small_disk))) == 0, why(run)
+    freed.join()
+    assert run.state() == "finished"
+    assert warnings(run)[0].startswith("The disk is full: saving needs 64 MiB, and 0 are free. Wa")
+    assert saved(run)[-1] == "step_000012"
+    assert left_over(run) == []
+    assert curve(run) == curve(undisturbed["fused"])
+    assert _adapter(run) == _adapter(undisturbed["fused"])
+
+
+def test_who_stops_a_run_that_waits_for_its_disk_keeps_the_last_good_checkpoint(
     zygote: Workers,
     undisturbed: dict[str, Run],
     small_disk: Path,
@@ -159,7 +196,9 @@ def test_a_full_disk_in_the_midst_of_a_save_leaves_the_last_good_one(
     code_folder: Path,
 ) -> None:
     run = make(small_disk, tiny_model, code_folder, "full")
+    asked = when_it_waits(run, lambda: os.kill(run.status().pid, signal.SIGTERM))
     assert zygote.work(run, "train", ("fill_in_save", 2, 20_000, str(small_disk))) == 2
+    asked.join()
     status = run.status()
     assert run.state() == "failed", why(run)
     assert status.message.startswith("The disk is full: saving needs 64 MiB, and 0 are free.")
