@@ -141,7 +141,12 @@
     });
   });
 
-  // ---------- the plan: mark the field that is wrong ----------
+  // ---------- the plan: mark the field that is wrong, and have the last word ----------
+  // Two looks at the form may be under way at once, at the opening of the page or after a change,
+  // and the older one may end last. So when the plan has been quiet for a while it is asked for once
+  // more, with what the form says by then.
+  const QUIET_MS = 700;
+  const OWN_MS = 2000; // in which a new plan is taken for the answer to that question
   CT.define("plan", (element, watch) => {
     const mark = () => {
       for (const bad of document.querySelectorAll(".is-wrong")) bad.classList.remove("is-wrong");
@@ -149,7 +154,20 @@
       const field = name && document.getElementById(`s-${name}`);
       if (field) field.classList.add("is-wrong");
     };
-    watch("value", () => requestAnimationFrame(mark));
+    let timer = 0;
+    let ownUntil = 0;
+    const askLast = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        ownUntil = performance.now() + OWN_MS;
+        CT.click("b-refresh");
+      }, QUIET_MS);
+    };
+    watch("value", () => {
+      requestAnimationFrame(mark);
+      if (performance.now() > ownUntil) askLast();
+    });
     mark();
+    askLast();
   });
 });

@@ -13,7 +13,6 @@ from codetune_ui.runs.process import start_worker
 from codetune_ui.ui import plan_view
 from codetune_ui.ui.context import ACTION, QUIET, PageContext, attach, fragment, shown_errors
 from codetune_ui.ui.form import preset_of, remember
-from codetune_ui.ui.newest import Newest
 from codetune_ui.ui.words import PRESET_LABELS
 
 SIMPLE = ("max_steps", "max_seq_len", "learning_rate", "lora_rank", "fim_rate")
@@ -142,16 +141,10 @@ def _build_advanced(page: PageContext) -> None:
 
 
 def _wire(page: PageContext, name: gr.Textbox, refresh: gr.Button, shown: Outputs) -> None:
-    form, newest = page.form, Newest()
+    form = page.form
 
-    def look(given: dict[Any, Any], request: gr.Request) -> tuple[Any, ...]:
+    def look(given: dict[Any, Any]) -> tuple[Any, ...]:
         """Inputs: every setting, current_scan. Outputs: see `Outputs`."""
-        session = str(request.session_hash)
-        number = newest.ask(session)
-        found = seen(given)
-        return found if newest.is_last(session, number) else (gr.skip(),) * len(found)
-
-    def seen(given: dict[Any, Any]) -> tuple[Any, ...]:
         heading = _heading(preset_of(form.values(given)))
         try:
             config = form.read(given)

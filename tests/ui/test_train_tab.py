@@ -11,11 +11,8 @@ import pytest
 from codetune_ui.core.config import SETTINGS
 from codetune_ui.core.presets import preset
 from codetune_ui.runs.store import Home
-from codetune_ui.ui import plan_view
 from codetune_ui.ui.form import recall
 from codetune_ui.ui.page import build_blocks
-
-PAGE = gr.Request(session_hash="page")
 
 
 @pytest.fixture
@@ -39,7 +36,7 @@ def given(demo: gr.Blocks, **changes: object) -> dict[Any, Any]:
 
 
 def test_a_look_at_the_form_keeps_its_settings(demo: gr.Blocks, home: Path) -> None:
-    heading, plan, start = handler(demo, "look")(given(demo, max_steps=9), PAGE)
+    heading, plan, start = handler(demo, "look")(given(demo, max_steps=9))
     assert recall(Home(home))["max_steps"] == 9
     assert "your own" in heading
     assert "<dd>9</dd>" in plan
@@ -47,32 +44,14 @@ def test_a_look_at_the_form_keeps_its_settings(demo: gr.Blocks, home: Path) -> N
 
 
 def test_an_unchanged_preset_is_named(demo: gr.Blocks) -> None:
-    assert "Demo preset" in handler(demo, "look")(given(demo), PAGE)[0]
+    assert "Demo preset" in handler(demo, "look")(given(demo))[0]
 
 
 def test_a_bad_setting_is_not_kept(demo: gr.Blocks, home: Path) -> None:
-    _, plan, start = handler(demo, "look")(given(demo, lora_rank=0), PAGE)
+    _, plan, start = handler(demo, "look")(given(demo, lora_rank=0))
     assert 'data-field="lora_rank"' in plan
     assert (start.value, start.interactive) == ("Fix the settings", False)
     assert not (home / "form.json").exists()
-
-
-def test_a_slow_look_does_not_overwrite_a_newer_one(
-    demo: gr.Blocks, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    newer: list[Any] = []
-    look, outlook = handler(demo, "look"), plan_view.outlook
-
-    def slow(*inputs: Any) -> Any:
-        if not newer:
-            newer.append(look(given(demo, lora_rank=0), PAGE))
-        return outlook(*inputs)
-
-    monkeypatch.setattr(plan_view, "outlook", slow)
-    older = look(given(demo), PAGE)
-    assert [update.get("__type__") for update in older] == ["update"] * 3
-    assert not any("value" in update for update in older)
-    assert 'data-field="lora_rank"' in newer[0][1]
 
 
 def test_a_taken_name_is_told_and_nothing_starts(demo: gr.Blocks, home: Path) -> None:
