@@ -241,9 +241,18 @@ def sentence(found: Comparison) -> str:
     if base is not None and adapter is not None and main is not None:
         text += (
             f": {_percent(adapter)} exact against {_percent(base)} "
-            f"(95 % interval of the difference {_points(main[1])} to {_points(main[2])} points)"
+            f"(95 % interval of the difference {_points(main[1])} to {_points(main[2])} points"
+            f"{_too_few(found, main)})"
         )
     return f"{text}{_likelihood(found)}."
+
+
+def _too_few(found: Comparison, main: Interval) -> str:
+    """Say why an interval without 0 is no verdict: a coin could have been as uneven."""
+    if found.verdict != "no difference" or main[1] <= 0 <= main[2]:
+        return ""
+    decided = found.wins + found.losses
+    return f"; {decided} holes that only one of them has right are too few to be sure"
 
 
 def _likelihood(found: Comparison) -> str:

@@ -55,6 +55,7 @@ def test_three_holes_won_are_too_few_for_a_word() -> None:
     found = compare(side(0, 0, 0), side(1, 1, 1))
     assert found.difference["exact_match"] == (1.0, 1.0, 1.0)
     assert found.verdict == "no difference"
+    assert "; 3 holes that only one of them has right are too few to be sure)" in sentence(found)
     assert compare(side(*[0] * 6), side(*[1] * 6)).verdict == "better"
 
 
