@@ -45,7 +45,7 @@ from codetune_ui.runs.terminal import plain, row, summary
 FIGURES = (
     *("steps", "loss_first", "loss_last", "val_loss_first", "val_loss_last", "tokens_per_second"),
     *("peak_memory_gib", "estimated_memory_gib", "seconds", "adapter"),
-    *("adapter_step", "adapter_why"),
+    *("adapter_step", "adapter_why", "spent"),
 )
 
 TOLD = ("pins", "bitsandbytes_builds")  # facts that only the findings speak of
