@@ -200,7 +200,6 @@
   const host = () => document.querySelector(".gradio-container") || document.body;
   const click = (id) => document.getElementById(id)?.click();
   const isVisible = (id) => Boolean(document.getElementById(id)?.offsetParent);
-  const go = (tab) => document.querySelector(`#nav [role=tab][data-tab-id="${tab}"]`)?.click();
   const last = (list) => list[list.length - 1];
   const column = (rows, index) => rows.map((row) => row[index]);
   const cssValue = (name) => getComputedStyle(host()).getPropertyValue(name).trim();
@@ -324,42 +323,6 @@
     requestAnimationFrame(look);
   }
 
-  // ---------- keys, copy buttons, links between tabs ----------
-  const tabs = ["data", "fim", "train", "play", "eval", "use", "runs"];
-  const tabKeys = Object.fromEntries(tabs.map((name, i) => [i + 1, name]));
-  function onKey(event) {
-    const typing = event.target.closest?.(
-      "input,textarea,select,[contenteditable=true],.cm-editor,dialog",
-    );
-    const modifier = event.ctrlKey || event.metaKey;
-    const take = (action) => {
-      event.preventDefault();
-      event.stopPropagation();
-      action();
-    };
-    if (modifier && event.key.toLowerCase() === "k") return take(() => CT.palette?.());
-    if (modifier && event.key === "Enter" && isVisible("b-fill")) return take(() => click("b-fill"));
-    if (typing || modifier || event.altKey) return;
-    if (tabKeys[event.key]) go(tabKeys[event.key]);
-    if (event.key.toLowerCase() === "d") toggleTheme();
-    if (event.key.toLowerCase() === "n" && isVisible("b-next")) click("b-next");
-  }
-  document.addEventListener("keydown", onKey, true); // capture: before the editor sees Ctrl+Enter
-
-  document.addEventListener("click", (event) => {
-    const pressed = event.target.closest?.("[data-copy],[data-go]");
-    if (!pressed) return;
-    if (pressed.dataset.go) return go(pressed.dataset.go);
-    copy(pressed, pressed.dataset.copy);
-  });
-
-  async function copy(pressed, text) {
-    await navigator.clipboard?.writeText(text);
-    const label = pressed.textContent;
-    pressed.textContent = "Copied";
-    setTimeout(() => (pressed.textContent = label), 1200);
-  }
-
   document.addEventListener("visibilitychange", () => !document.hidden && poll());
 
   // ---------- parts ----------
@@ -376,8 +339,8 @@
 
   const CT = {
     ...{ store, subscribe, publish, show, newRun, shownRun, state, offline, poll, get, post, act },
-    ...{ toast, ask, click, isVisible, go, last, column, cssValue, button, sparkline, pill, write },
-    ...{ copy, markup, looking },
+    ...{ toast, ask, click, isVisible, last, column, cssValue, button, sparkline, pill, write },
+    ...{ markup, looking },
     ...{ toggleTheme, define, host, tell },
   };
   window.CT = CT;

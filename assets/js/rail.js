@@ -12,6 +12,7 @@
       CT.go("train");
     };
     CT.subscribe(element, () => rail(find));
+    CT.back?.();
   });
 
   function rail(find) {

@@ -60,11 +60,10 @@ def test_held_out_holes_are_plotted_below_the_loss_with_the_base_dashed(
     assert run.state() == "running"
 
 
-def test_a_reload_shows_the_run_again(run: Run, page: Page) -> None:
+def test_a_reload_comes_back_to_the_tab_and_its_run(run: Run, page: Page) -> None:
     open_train(page)
     before = wait_for_growth(page)
     page.reload()
-    open_train(page)
     page.wait_for_function(f"{POINTS} > {before}")
     assert page.locator(".rn").inner_text() == run.name
 
@@ -109,9 +108,13 @@ def test_zoom_survives_updates_and_a_look_at_another_tab(run: Run, page: Page) -
     assert page.evaluate(shown) == zoomed
 
 
-def test_a_restart_of_the_app_goes_on_where_it_was(run: Run, app: App, page: Page) -> None:
+@pytest.mark.parametrize("pressed", ["", "b-refresh"])  # in an event of Gradio's it loads anew
+def test_a_restart_of_the_app_goes_on_where_it_was(
+    run: Run, app: App, page: Page, pressed: str
+) -> None:
     open_train(page)
     before = wait_for_growth(page)
+    page.evaluate("CT.click", pressed)
     app.kill()
     page.wait_for_selector("html.ct-offline")
     assert page.locator("#run-head .pill").inner_text() == "offline"
