@@ -37,7 +37,7 @@ from codetune_ui.runs import doctor as machine
 from codetune_ui.runs.doctor_findings import findings
 from codetune_ui.runs.files import read_json
 from codetune_ui.runs.follow import work
-from codetune_ui.runs.process import stop_and_wait
+from codetune_ui.runs.process import WEIGHTS_ONLY, stop_and_wait
 from codetune_ui.runs.state import ENDED
 from codetune_ui.runs.store import Home, Run
 from codetune_ui.runs.terminal import plain, row, summary
@@ -120,7 +120,7 @@ def resume(
     home: HomeDir = None,
 ) -> None:
     """Go on from the last good checkpoint, and follow to the end."""
-    _train(home_of(home).run(run), "resume-weights" if weights_only else "resume", as_json)
+    _train(home_of(home).run(run), WEIGHTS_ONLY if weights_only else "resume", as_json)
 
 
 def stop(

@@ -41,83 +41,78 @@ class Fitted:
     began: float
 
 
-def fit(
-    place: Place,
-    producer: Producer,
-    prepared: Prepared,
-    folder: Path,
-    resume_from: Path | None,
-    scorecard: Scorecard | None,
-) -> Fitted:
-    """Load the base in `folder` and train to the end, or to a wish to stop.
+@dataclass(frozen=True)
+class Task:
+    """What is trained, and from what; folder: the base model's."""
 
-    Raises `MachineError` when the memory does not suffice in the smallest way, or too often.
-    """
-    config, again = place.run.config(), 0
-    while True:
-        try:
-            return _attempt(place, producer, prepared, folder, resume_from, scorecard, config)
-        except NoRoomError as error:
-            if error.smaller is None or again == MOST_AGAIN:
-                raise
-            config = error.smaller
-            place.reporter.log(_going_on(error, config), "warning")
-        # Outside: the error holds all that lay in the memory.
-        again += 1
-        gc.collect()
-        if place.hardware.device == "cuda":
-            torch.cuda.empty_cache()
-        resume_from = checkpoint.newest_good(place.run)[0]
-        if resume_from is None:
-            place.reporter.event("resume", step=0)  # who watches forgets the steps until now
+    place: Place
+    producer: Producer
+    prepared: Prepared
+    folder: Path
+    scorecard: Scorecard | None
+
+    def fit(self, resume_from: Path | None) -> Fitted:
+        """Load the base and train to the end, or to a wish to stop.
+
+        Raises `MachineError` when the memory does not suffice in the smallest way, or too often.
+        """
+        run, reporter = self.place.run, self.place.reporter
+        config, again = run.config(), 0
+        while True:
+            try:
+                return self._attempt(config, resume_from)
+            except NoRoomError as error:
+                if error.smaller is None or again == MOST_AGAIN:
+                    raise
+                config = error.smaller
+                reporter.log(_going_on(error, config), "warning")
+            # Outside: the error holds all that lay in the memory.
+            again += 1
+            gc.collect()
+            if self.place.hardware.device == "cuda":
+                torch.cuda.empty_cache()
+            resume_from = checkpoint.newest_good(run)[0] or resume_from
+            if resume_from is None:
+                reporter.event("resume", step=0)  # who watches forgets the steps until now
+
+    def _attempt(self, config: Config, resume_from: Path | None) -> Fitted:
+        place, reporter = self.place, self.place.reporter
+        # --- model
+        reporter.phase("Loading the base model")
+        train.seed_everything(config.seed)  # before the adapter, whose first weights are drawn
+        base = model.load_base(config, self.folder, device=place.hardware.device, training=True)
+        tuned = model.attach_adapter(base, config)
+        place.stop.check()
+        # --- pace
+        training, held_out = _row_files(place.run, self.producer, self.prepared)
+        some = [training[index] for index in range(min(2, len(training)))]
+        pace = choose_pace(tuned, config, place.precision, some)
+        _tell_pace(reporter, pace)
+        place.stop.check()
+        # --- loop
+        first = checkpoint.step_of(resume_from) if resume_from else 0
+        reporter.state("running", step=first, total_steps=config.max_steps)
+        if resume_from:
+            reporter.event("resume", step=first)
+        reporter.phase("Training")
+        began = time.monotonic()
+        meter, best = train.train_adapter(
+            place,
+            tuned,
+            training,
+            held_out,
+            pace,
+            resume_from=resume_from,
+            rows_per_epoch=self.producer.rows_per_epoch,
+            scorecard=self.scorecard,
+        )
+        return Fitted(tuned, meter, best, began)
 
 
 def _going_on(error: NoRoomError, config: Config) -> str:
     rows = config.micro_batch_rows
     what = f"{rows} row{'' if rows == 1 else 's'} per pass, all layers computed twice"
     return f"{error.message} Going on from the last checkpoint with {what}."
-
-
-def _attempt(
-    place: Place,
-    producer: Producer,
-    prepared: Prepared,
-    folder: Path,
-    resume_from: Path | None,
-    scorecard: Scorecard | None,
-    config: Config,
-) -> Fitted:
-    run, reporter = place.run, place.reporter
-    # --- model
-    reporter.phase("Loading the base model")
-    train.seed_everything(config.seed)  # before the adapter is made: its first weights are drawn
-    base = model.load_base(config, folder, device=place.hardware.device, training=True)
-    tuned = model.attach_adapter(base, config)
-    place.stop.check()
-    # --- pace
-    training, held_out = _row_files(run, producer, prepared)
-    some = [training[index] for index in range(min(2, len(training)))]
-    pace = choose_pace(tuned, config, place.precision, some)
-    _tell_pace(reporter, pace)
-    place.stop.check()
-    # --- loop
-    first = checkpoint.step_of(resume_from) if resume_from else 0
-    reporter.state("running", step=first, total_steps=config.max_steps)
-    if resume_from:
-        reporter.event("resume", step=first)
-    reporter.phase("Training")
-    began = time.monotonic()
-    meter, best = train.train_adapter(
-        place,
-        tuned,
-        training,
-        held_out,
-        pace,
-        resume_from=resume_from,
-        rows_per_epoch=producer.rows_per_epoch,
-        scorecard=scorecard,
-    )
-    return Fitted(tuned, meter, best, began)
 
 
 def _row_files(run: Run, producer: Producer, prepared: Prepared) -> tuple[RowFile, RowFile]:

@@ -29,10 +29,12 @@ def with_room(run: Run, reporter: Reporter, stop: StopWish, save: Callable[[], R
         before = reporter.status.phase
         reporter.log(f"{full.message} Waiting until there is room.", "warning")
         reporter.phase(WAITING, f"{full.message} Free some space: it goes on by itself.")
-        while shutil.disk_usage(run.path).free < full.needed:
+        room = False
+        while not room:
             if (wish := stop()) == "discard":
                 raise StopRequested
             if wish:
                 raise full
-            time.sleep(LOOK_S)
+            time.sleep(LOOK_S)  # at least once: what was half written has just made some room
+            room = shutil.disk_usage(run.path).free >= full.needed
         reporter.phase(before)

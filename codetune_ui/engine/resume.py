@@ -14,9 +14,9 @@ from codetune_ui.core.errors import RunError
 from codetune_ui.engine import checkpoint
 from codetune_ui.engine.report import Reporter
 from codetune_ui.runs.files import read_json, replace_json
+from codetune_ui.runs.process import WEIGHTS_ONLY
 from codetune_ui.runs.store import Run
 
-WEIGHTS_ONLY = "resume-weights"  # the job of going on without the optimizer's state
 BASE = "base.json"
 PLACES = 16  # of a file of weights that are looked at: all of it would take as long as to load it
 PIECE = 64 * 1024

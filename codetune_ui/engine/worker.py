@@ -20,6 +20,7 @@ from codetune_ui.engine.report import Reporter, StopRequested, StopWish, quietly
 from codetune_ui.runs.events import read_events
 from codetune_ui.runs.files import replace_json
 from codetune_ui.runs.lock import LockHeldError, hold
+from codetune_ui.runs.process import WEIGHTS_ONLY
 from codetune_ui.runs.store import Run, discard_attempt
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def main(arguments: list[str]) -> int:
         "scan": scan_job,
         "train": train_job,
         "resume": train_job,
-        "resume-weights": train_job,
+        WEIGHTS_ONLY: train_job,
         "evaluate": evaluate_job,
         "benchmark": benchmark_job,
         "export": export_job,
@@ -206,7 +207,7 @@ def _train(
 ) -> str:
     # --- imports: ten seconds, while the producer reads
     from codetune_ui.engine import checkpoint, hardware, model, train
-    from codetune_ui.engine.attempts import fit
+    from codetune_ui.engine.attempts import Task
     from codetune_ui.engine.patience import with_room
     from codetune_ui.engine.resume import resume_point
 
@@ -222,7 +223,8 @@ def _train(
     prepared = producer.wait_for("ready")
     _tell_plan(place, prepared, folder, resume_from)
     # --- model, pace, loop
-    fitted = fit(place, producer, prepared, folder, resume_from, _scorecard(place, folder))
+    fitted = Task(place, producer, prepared, folder, _scorecard(place, folder)).fit(resume_from)
+    checkpoint.clear_scratch(run)  # what a run went on from whose optimizer was damaged
     if stop() == "discard":
         raise StopRequested
     # --- adapter

@@ -56,6 +56,12 @@ def holder(home: Home) -> Holder | None:
     )
 
 
+def in_the_way(home: Home) -> Holder | None:
+    """Return who keeps a job from the accelerator: its holder, unless that makes room."""
+    held = holder(home)
+    return None if held is None or held.name == PLAYGROUND else held
+
+
 def _lock_path(home: Home) -> Path:
     return home.path / "gpu.lock"
 

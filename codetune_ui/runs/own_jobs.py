@@ -11,7 +11,7 @@ from typing import Any
 from codetune_ui.core.errors import MachineError, RunError
 from codetune_ui.runs.files import read_json, replace_json
 from codetune_ui.runs.follow import work
-from codetune_ui.runs.lease import PLAYGROUND, holder
+from codetune_ui.runs.lease import in_the_way
 from codetune_ui.runs.state import ACTIVE
 from codetune_ui.runs.store import Home, Run
 from codetune_ui.runs.terminal import LiveLine
@@ -47,9 +47,8 @@ def under_way(jobs: Iterable[Run]) -> Run | None:
 
 
 def refuse_while_held(home: Home) -> None:
-    """Raise `MachineError` while a run has the accelerator; the playground's model makes room."""
-    held = holder(home)
-    if held is not None and held.name != PLAYGROUND:
+    """Raise `MachineError` while somebody has the accelerator who does not make room."""
+    if (held := in_the_way(home)) is not None:
         raise MachineError(f"'{held.name}' is using the GPU.", "Stop it first, or wait.")
 
 

@@ -53,6 +53,7 @@ SILENT = {
     "COMET_MODE": "disabled",
     "CLEARML_OFFLINE_MODE": "1",
 }
+WEIGHTS_ONLY = "resume-weights"  # the job of going on without the optimizer's state
 NOT_HANDED_ON = ("TOKENIZERS_PARALLELISM", "CODETUNE_AUTH")
 
 

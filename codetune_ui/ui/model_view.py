@@ -12,7 +12,7 @@ from codetune_ui.core.errors import CodeTuneError
 from codetune_ui.core.families import FAMILIES, find_format
 from codetune_ui.core.memory import MemoryEstimate, estimate_memory
 from codetune_ui.core.models import KnownModel, ModelShape, known_model
-from codetune_ui.core.own_code import own_code
+from codetune_ui.core.own_code import OwnCode, own_code
 from codetune_ui.core.plan import planned_way
 from codetune_ui.core.tokens import CodeTokenizer
 from codetune_ui.runs.files import read_json
@@ -52,6 +52,7 @@ def look(config: Config, gpu: Gpu | None, memory_gib: float) -> ModelView:
     """
     known, folder = known_model(config.base_model), find_folder(config)
     shape = _shape(folder) or (known.shape if known else None)
+    code = own_code(folder) if folder else None
     return ModelView(
         parameters=_count(shape.parameters) if shape else known.parameters if known else "",
         context=f"{shape.context:,}" if shape else f"{known.context:,}" if known else "",
@@ -61,9 +62,9 @@ def look(config: Config, gpu: Gpu | None, memory_gib: float) -> ModelView:
             _format_check(config, folder, known),
             _memory_check(config, shape, gpu, memory_gib),
             *_gate(known, folder),
-            *_code_check(config, folder),
+            *_code_check(config, code),
         ),
-        code=_code(folder),
+        code=_texts(code),
     )
 
 
@@ -176,8 +177,7 @@ def _gate(known: KnownModel | None, folder: Path | None) -> tuple[Check, ...]:
     return (Check("", "Gated: accept its terms on huggingface.co, then run 'hf auth login'."),)
 
 
-def _code_check(config: Config, folder: Path | None) -> tuple[Check, ...]:
-    code = own_code(folder) if folder else None
+def _code_check(config: Config, code: OwnCode | None) -> tuple[Check, ...]:
     if code is None:
         return ()
     if code.elsewhere:
@@ -188,8 +188,7 @@ def _code_check(config: Config, folder: Path | None) -> tuple[Check, ...]:
     return (Check("", f"{sentence}then put into Allow the model's own code:", (code.fingerprint,)),)
 
 
-def _code(folder: Path | None) -> tuple[tuple[str, str], ...]:
-    code = own_code(folder) if folder else None
+def _texts(code: OwnCode | None) -> tuple[tuple[str, str], ...]:
     if code is None:
         return ()
     texts = (path.read_text(encoding="utf-8", errors="replace") for path in code.files)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from codetune_ui.core.errors import CodeTuneError
-from codetune_ui.runs.lease import PLAYGROUND, holder
+from codetune_ui.runs.lease import in_the_way
 from codetune_ui.runs.process import stop_in_background
 from codetune_ui.runs.store import Home, Run
 from codetune_ui.ui.words import page_words
@@ -34,7 +34,7 @@ def cancel(job: Run) -> dict[str, str]:
 
 def gpu_taken(home: Home) -> str:
     """Return who has the accelerator, in one sentence; "" when a job may begin."""
-    held = holder(home)
-    if held is None or held.name == PLAYGROUND:  # the playground's model makes room
+    held = in_the_way(home)
+    if held is None:
         return ""
     return f"{held.name} is using the GPU ({held.what}). Stop it, or wait for its end."

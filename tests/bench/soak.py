@@ -3,9 +3,9 @@
     python -m tests.bench.soak --rounds 100 --minutes 60 --seed 0 [--browser]
 
 The page is asked once a second over HTTP, as a browser asks it; with --browser a Chromium has it
-open, too. After each deed the state that the
-page tells is compared with what it must be; counted are wrong states, processes that nobody owns
-any more, the page's open files and its memory. It ends by itself, with one table.
+open, too. After each deed the state that the page tells is compared with what it must be; counted
+are wrong states, processes that nobody owns any more, the page's open files and its memory. It
+ends by itself, with one table.
 """
 
 from __future__ import annotations

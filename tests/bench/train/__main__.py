@@ -86,7 +86,8 @@ def main() -> None:
                 notes += [f"{shape}, {line.label}: {where(found)}"] if "spent" in found else []
             shutil.rmtree(folder / shape, ignore_errors=True)  # 15 GB for a 7B shape
         print(f"\n{versions(card)}, {count:,} rows of {asked.max_seq_len:,} tokens")
-        print("\n".join(notes))
+        for note in notes:
+            print(note)
 
 
 def arguments() -> argparse.ArgumentParser:
