@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from codetune_ui.commands import benchmark, completions, jobs, proof
+from codetune_ui.commands import benchmark, completions, jobs, proof, turns
 from codetune_ui.commands.export import export
 from codetune_ui.commands.options import HomeDir
 from codetune_ui.commands.shared import home_of, say
@@ -27,7 +27,16 @@ PLAIN_HTTP = (
     "Use it on a network you trust, or through ssh -L or a proxy with TLS."
 )
 COMMANDS = (
-    *(jobs.scan, jobs.preview, jobs.train, jobs.resume, jobs.stop, jobs.runs, jobs.doctor),
+    *(
+        jobs.scan,
+        jobs.preview,
+        jobs.train,
+        jobs.resume,
+        jobs.stop,
+        jobs.runs,
+        turns.queue,
+        jobs.doctor,
+    ),
     *(completions.infill, completions.serve),
     *(proof.evaluate, proof.compare, benchmark.benchmark, export),
 )

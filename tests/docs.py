@@ -23,6 +23,7 @@ READING_ORDER = [
     "settings_training",
     "config",
     "presets",
+    "sweep",
     "assets",
     "document",
     "sources",

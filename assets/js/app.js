@@ -42,7 +42,16 @@
     forget();
     return poll();
   }
-  const newRun = () => show("@new");
+  function newRun(edited = "") {
+    tell("edited", edited); // a waiting run whose settings the form is to change
+    return show("@new");
+  }
+  function begun(names) {
+    const all = names.split(",");
+    tell("edited", "");
+    if (all.length > 1) CT.compare(all);
+    return show(all[0]);
+  }
   const shownRun = () => (wanted() === "@new" ? "" : store.run);
 
   function forget() {
@@ -64,7 +73,8 @@
     }
     for (const key of ["m", "e", "s", "c", "r", "log"]) store[key].push(...delta[key]);
     Object.assign(store, { run: delta.run, seq: delta.seq, view: delta.view, card: delta.card });
-    Object.assign(store, { gpu: delta.gpu, holder: delta.holder, names: delta.names });
+    Object.assign(store, { gpu: delta.gpu, holder: delta.holder });
+    Object.assign(store, { names: delta.names, line: delta.line });
   }
 
   let fails = 0;
@@ -120,7 +130,8 @@
     pages.dataset.can = offline() ? "" : (store.view?.can ?? []).join(" ");
     document.title = store.card ? `${store.card.title} · CodeTune` : "CodeTune UI";
     tell("current-run", shownRun());
-    const now = [store.card?.name, store.card?.state, store.holder?.name, store.gpu?.name].join();
+    const work = [store.card?.name, store.card?.state, store.line?.length];
+    const now = [...work, store.holder?.name, store.gpu?.name].join();
     if (now !== seen && !offline()) click("b-refresh"); // what Start says depends on these
     seen = now;
   }
@@ -338,7 +349,7 @@
   }
 
   const CT = {
-    ...{ store, subscribe, publish, show, newRun, shownRun, state, offline, poll, get, post, act },
+    ...{ store, subscribe, publish, show, newRun, begun, shownRun, state, offline, poll, get, post, act },
     ...{ toast, ask, click, isVisible, last, column, cssValue, button, sparkline, pill, write },
     ...{ markup, looking },
     ...{ toggleTheme, define, host, tell },

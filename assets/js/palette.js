@@ -24,6 +24,7 @@
       list.push(["Do", "Start training", "", goThenClick("train", "b-start")]);
     }
     if (can.includes("new")) list.push(["Do", "New run", "", () => (CT.newRun(), CT.go("train"))]);
+    if (can.includes("edit")) list.push(["Do", "Edit the waiting run", "", goThenClick("train", "b-edit")]);
     if (can.includes("resume")) list.push(["Do", "Resume", "", goThenClick("train", "b-resume")]);
     if (can.includes("stop")) list.push(["Do", "Stop and save", "", goThenClick("train", "b-stop")]);
     list.push(["Do", "Next FIM sample", "N", goThenClick("fim", "b-next")]);

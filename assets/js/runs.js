@@ -37,6 +37,9 @@
   const ICONS = {
     open: "M3 12h14M12 6l6 6-6 6M21 4v16",
     resume: "M7 4v16l13-8z",
+    earlier: "M12 20V5M6 11l6-6 6 6",
+    later: "M12 4v15M6 13l6 6 6-6",
+    drop: "M6 6l12 12M18 6L6 18",
     rename: "M4 20h4L19 9l-4-4L4 16zM13 7l4 4",
     copy: "M9 9h11v12H9zM5 15H4V3h11v2",
     remove: "M4 7h16M10 11v6M14 11v6M6 7l1 14h10l1-14M9 7V3h6v4",
@@ -47,9 +50,14 @@
       ...{ day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" },
     });
 
+  const ticked = []; // names, in the order of their colours
+  CT.compare = (names) => {
+    ticked.splice(0, ticked.length, ...names.slice(0, MOST));
+    CT.go("runs");
+  };
+
   CT.define("runs", (element) => {
     const find = (selector) => element.querySelector(selector);
-    const ticked = []; // names, in the order of their colours
     let shown = "";
     let known = [];
 
@@ -81,6 +89,14 @@
       };
       const still = !["preparing", "running", "stopping"].includes(run.state);
       add("Open", ICONS.open, () => open(run.name));
+      const turn = (label, deed) =>
+        add(label, ICONS[deed], async () => (await CT.act(run.name, deed)) && load());
+      if (run.place) {
+        if (run.place > 1) turn("Start earlier", "earlier");
+        if (run.place < CT.store.line.length) turn("Start later", "later");
+        turn("Take out of the line", "drop");
+        return box;
+      }
       if (run.can.includes("resume")) {
         add("Resume", ICONS.resume, async () => {
           if (await CT.act(run.name, "resume")) open(run.name);
@@ -127,7 +143,7 @@
         cell(row, name);
         const pill = document.createElement("em");
         pill.className = "pill";
-        CT.pill(pill, run.state, run.label);
+        CT.pill(pill, run.state, run.place ? `${run.label} · ${run.place}` : run.label);
         cell(row, pill);
         cell(row, run.base_model, "wide");
         cell(row, run.data, "wide");
@@ -149,6 +165,8 @@
       card.hidden = ticked.length < 2;
       if (card.hidden || !window.Plotly) return;
       const curves = await CT.get(`/ct-api/curves?${new URLSearchParams({ runs: ticked.join() })}`);
+      card.hidden = curves.every(({ m }) => !m.length); // of a sweep that waits
+      if (card.hidden) return;
       const legend = find(".lg");
       legend.replaceChildren();
       const traces = curves.flatMap(({ name, m, e, s }) => {
@@ -196,6 +214,9 @@
       event.target.disabled = false;
       if (answer) open(answer.run);
     };
+    const plot = find(".plt");
+    const fit = () => plot.querySelector(".main-svg") && window.Plotly.Plots.resize(plot);
+    new ResizeObserver(fit).observe(plot);
     window.addEventListener("ct-theme", overlay);
     new ResizeObserver(() => (load(), overlay())).observe(element);
     const every = setInterval(() => (element.isConnected ? load() : clearInterval(every)), EVERY_MS);

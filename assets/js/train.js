@@ -6,6 +6,10 @@
 
   const DEEDS = {
     new: () => CT.newRun(),
+    edit: () => CT.newRun(store.run),
+    earlier: () => CT.act(store.run, "earlier"),
+    start: () => CT.act(store.run, "start"),
+    drop: () => CT.act(store.run, "drop"),
     stop: () => CT.act(store.run, "stop"),
     resume: () => CT.act(store.run, "resume"),
     discard: async () => {

@@ -28,6 +28,7 @@ from codetune_ui.commands.shared import (
     live_line,
     say,
 )
+from codetune_ui.commands.turns import swept, told_waiting, wait_and_follow
 from codetune_ui.core.config import Config
 from codetune_ui.core.inputs import check_inputs, local_documents, local_model
 from codetune_ui.core.preview import preview as show
@@ -36,10 +37,12 @@ from codetune_ui.core.sources import is_git_url, is_hub_source, parse_sources
 from codetune_ui.runs import doctor as machine
 from codetune_ui.runs.doctor_findings import findings
 from codetune_ui.runs.files import read_json
-from codetune_ui.runs.follow import work
+from codetune_ui.runs.follow import told_before, work
 from codetune_ui.runs.process import WEIGHTS_ONLY, stop_and_wait
+from codetune_ui.runs.queue import enter, leave, waiting, who_is_at_work
 from codetune_ui.runs.state import ENDED
 from codetune_ui.runs.store import Home, Run
+from codetune_ui.runs.sweeps import start_sweep
 from codetune_ui.runs.terminal import plain, row, summary
 
 FIGURES = (
@@ -97,15 +100,36 @@ def train(
     data_dir: DataDir = None,
     assigned: Assigned = None,
     name: Annotated[str | None, typer.Option(metavar="RUN", help="A name for the run.")] = None,
+    sweep: Annotated[
+        str | None,
+        typer.Option(
+            "--sweep", metavar="NAME=V1,V2", help="One run per value of this setting, in line."
+        ),
+    ] = None,
+    queue: Annotated[
+        bool, typer.Option("--queue", help="Put it in line, and do not follow it.")
+    ] = False,
     as_json: AsJson = False,
     home: HomeDir = None,
 ) -> None:
-    """Train an adapter and follow it to its end; Ctrl-C asks it to stop and save."""
+    """Train an adapter and follow it to its end; while another trains it waits for its turn.
+
+    Ctrl-C asks it to stop and save.
+    """
     where = home_of(home)
     chosen = preset_name or ("recommended" if model else "demo")
     config = config_from(chosen, model, data, column, data_dir, assigned)
-    check_inputs(config)
+    configs = swept(config, sweep) if sweep else {"": config}
+    for one in configs.values():
+        check_inputs(one)
+    if sweep:
+        told_waiting(start_sweep(where, name, configs), as_json)
+        return
     run = where.create_run(config, name)
+    if queue:
+        enter([run])
+        told_waiting([run], as_json)
+        return
     say(f"Run '{run.name}'. It goes on if this terminal is closed.")
     _train(run, "train", as_json)
 
@@ -120,7 +144,9 @@ def resume(
     home: HomeDir = None,
 ) -> None:
     """Go on from the last good checkpoint, and follow to the end."""
-    _train(home_of(home).run(run), WEIGHTS_ONLY if weights_only else "resume", as_json)
+    found = home_of(home).run(run)
+    again = WEIGHTS_ONLY if weights_only else "resume"
+    _train(found, "train" if found.state() == "created" else again, as_json)
 
 
 def stop(
@@ -131,6 +157,7 @@ def stop(
 ) -> None:
     """Stop a run after its step and save it; a worker that does not answer is ended."""
     found = home_of(home).run(run)
+    leave(found)
     if found.alive():
         say(f"Stopping '{run}'; after a minute without an answer it is ended.")
     state = stop_and_wait(found, discard=discard)
@@ -197,7 +224,12 @@ def _read(where: Home, config: Config) -> tuple[list[Document], Path]:
 
 
 def _train(run: Run, job: str, as_json: bool) -> None:
-    state = work(run, job, say)
+    if who_is_at_work(run.home) or waiting(run.home):
+        told = told_before(run)
+        enter([run], job)
+        state = wait_and_follow(run, told)
+    else:
+        state = work(run, job, say)
     whole = state in ("finished", "stopped")
     figures = dict.fromkeys(FIGURES) | ((run.result() or {}) if whole else {})
     result = figures | {"run": run.name, "state": state}

@@ -119,6 +119,7 @@ def train_job(run: Run, reporter: Reporter, stop: StopWish) -> str:
     from codetune_ui.engine.hub import resolve_model
     from codetune_ui.engine.producer import Producer
     from codetune_ui.runs.lease import acquire
+    from codetune_ui.runs.queue import leave
 
     config = run.config()
     began = time.monotonic()
@@ -127,6 +128,7 @@ def train_job(run: Run, reporter: Reporter, stop: StopWish) -> str:
     reporter.phase("Looking for the base model")
     _free_accelerator(run, reporter)
     with acquire(run.home, run.name, "training"):
+        leave(run)  # its turn has come
         folder = resolve_model(config)
         stop.check()
         reporter.phase("Reading the code")

@@ -33,19 +33,37 @@ def work(
     Counts of a scan or an evaluation go to `count` where there is one. Raises `RunError` with the
     worker's own words when it refused the input before its first step.
     """
-    path = run.events_path
-    told = path.stat().st_size if path.exists() else 0  # by an earlier attempt
+    told = told_before(run)
     with stopping_on_interrupt(run, say, WORDS.get(job, STOP)):
         worker = launch(run, job)
-        for event in follow(run, told):
-            tell = count if count and event["kind"] in COUNTED else say
-            if line := describe(event):
-                tell(line)
+        _tell(run, told, say, count)
         code = worker.wait()
     status = run.status()
     if code == REFUSED and status.step == 0:
         raise RunError(status.message, status.hint)
     return run.state()
+
+
+def attend(run: Run, say: Callable[[str], None], told: int) -> State:
+    """Say what a worker does that another started, and return the state it ends in."""
+    with stopping_on_interrupt(run, say):
+        _tell(run, told, say, None)
+    return run.state()
+
+
+def told_before(run: Run) -> int:
+    """Return how many bytes of events earlier attempts wrote."""
+    path = run.events_path
+    return path.stat().st_size if path.exists() else 0
+
+
+def _tell(
+    run: Run, told: int, say: Callable[[str], None], count: Callable[[str], None] | None
+) -> None:
+    for event in follow(run, told):
+        tell = count if count and event["kind"] in COUNTED else say
+        if line := describe(event):
+            tell(line)
 
 
 def follow(run: Run, offset: int = 0) -> Iterator[Event]:

@@ -1,8 +1,9 @@
 """What a worker says about itself in `status.json`, and the states a run can be in.
 
-created → preparing → running → (stopping) → finished | stopped | failed
+created → (waiting) → preparing → running → (stopping) → finished | stopped | failed
 
-*lost* is derived by the reader and never written: the file says active, but the lock is free.
+*lost* and *waiting* are derived by the reader and never written: the file says active, but the lock
+is free; or the run is in the queue.
 """
 
 from __future__ import annotations
@@ -19,7 +20,15 @@ from typing import Any, Literal
 import psutil
 
 State = Literal[
-    "created", "preparing", "running", "stopping", "finished", "stopped", "failed", "lost"
+    "created",
+    "waiting",
+    "preparing",
+    "running",
+    "stopping",
+    "finished",
+    "stopped",
+    "failed",
+    "lost",
 ]
 ACTIVE: frozenset[State] = frozenset({"preparing", "running", "stopping"})
 ENDED: frozenset[State] = frozenset({"finished", "stopped", "failed", "lost"})

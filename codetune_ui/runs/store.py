@@ -7,6 +7,7 @@ config.json   page or command line, once    worker.log   the worker's stdout and
 status.json   worker, renamed over          lock         held by the worker while it lives
 events.jsonl  worker, appended              stop         page or command line: "save" or "discard"
 result.json   worker, at the end            note.md      page
+waiting.json  page or command line, while the run waits for its turn; the worker takes it away
 """
 
 from __future__ import annotations
@@ -92,6 +93,11 @@ class Run:
         return self.path / "stop"
 
     @property
+    def waiting_path(self) -> Path:
+        """The file that says that the run waits for its turn, and its place in the line."""
+        return self.path / "waiting.json"
+
+    @property
     def result_path(self) -> Path:
         """Where the worker puts its figures at the end."""
         return self.path / "result.json"
@@ -128,6 +134,10 @@ class Run:
             raise RunError(f"The settings of '{self.name}' cannot be read.", "Delete the run.")
         return Config.from_dict(values)
 
+    def write_config(self, config: Config) -> None:
+        """Replace the settings of a run whose worker never began."""
+        replace_json(self.config_path, with_whole_paths(config).to_dict())
+
     def status(self) -> Status:
         """Return what the worker wrote last; *created* when none has begun."""
         values = read_json(self.status_path)
@@ -147,7 +157,8 @@ class Run:
         written = self.status().state
         if written in ACTIVE and not alive:
             alive = self.alive()  # it may have begun between the two looks
-        return derive_state(written, alive=alive, asked=self.stop_path.exists())
+        asked, waits = self.stop_path.exists(), self.waiting_path.exists()
+        return derive_state(written, alive=alive, asked=asked, waits=waits)
 
     def result(self) -> dict[str, Any] | None:
         """Return the figures of a run that ended."""
@@ -172,14 +183,16 @@ class Run:
         return total
 
 
-def derive_state(written: State, *, alive: bool, asked: bool) -> State:
-    """Correct a written state by what the lock and the stop file say.
+def derive_state(written: State, *, alive: bool, asked: bool, waits: bool = False) -> State:
+    """Correct a written state by what the lock, the stop file and the note of the queue say.
 
     >>> derive_state("running", alive=False, asked=False)
     'lost'
     """
     if alive and written == "created":
         return "preparing"
+    if waits and not alive:
+        return "waiting"
     if written in ACTIVE and not alive:
         return "lost"
     if written in ACTIVE and asked:
@@ -236,7 +249,7 @@ class Home:
 
     def create_run(self, config: Config, name: str | None = None) -> Run:
         """Make a run's folder; raise `RunError` when the name is taken or cannot be one."""
-        chosen = self._free_name() if not name else check_name(name)
+        chosen = self.free_name() if not name else check_name(name)
         return self._create(self.runs_dir / chosen, config)
 
     def create_scan(self, config: Config) -> Run:
@@ -317,7 +330,7 @@ class Home:
             raise _unwritable(path, error) from error
         run = Run(path)
         try:
-            replace_json(run.config_path, with_whole_paths(config).to_dict())
+            run.write_config(config)
         except (OSError, CodeTuneError) as error:
             shutil.rmtree(path, ignore_errors=True)
             if isinstance(error, CodeTuneError):
@@ -333,7 +346,8 @@ class Home:
             raise RunError(f"There is no {what} '{name}'.", f"See the list of {what}s.")
         return Run(path)
 
-    def _free_name(self) -> str:
+    def free_name(self) -> str:
+        """Return two words that no run is named by."""
         rng = random.SystemRandom()
         for attempt in range(1000):
             name = propose_name(rng) + (f"-{attempt}" if attempt > 50 else "")

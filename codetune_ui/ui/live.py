@@ -20,7 +20,8 @@ from codetune_ui.core.errors import CodeTuneError
 from codetune_ui.core.presets import preset
 from codetune_ui.runs.events import Event, read_events
 from codetune_ui.runs.lease import holder
-from codetune_ui.runs.process import request_stop, start_worker, stop_in_background
+from codetune_ui.runs.process import request_stop, stop_in_background
+from codetune_ui.runs.queue import drop, move, place_of, start_or_wait, waiting, who_is_at_work
 from codetune_ui.runs.state import ACTIVE, ENDED
 from codetune_ui.runs.store import Home, Run
 from codetune_ui.ui import words
@@ -36,6 +37,7 @@ from codetune_ui.ui.view import (
     view_run,
 )
 
+SHOWN = ("name", "state", "label", "step", "total", "can", "place")  # of a view, in the table
 SIZE_FRESH_S = 20.0  # walking through a run's checkpoints is not done at every tick
 
 
@@ -112,7 +114,8 @@ class Live:
             answer["view"] = self.view(run).to_dict()
         if card is not None:
             answer["card"] = self._card(card)
-        return answer | self._machine() | {"names": [found.name for found in runs]}
+        line = [turn.run.name for turn in waiting(self.home)]
+        return answer | self._machine() | {"names": [one.name for one in runs], "line": line}
 
     def _news(self, run: Run, since: int) -> dict[str, Any]:
         reset = since <= 0 or since > _size(run.events_path)
@@ -148,6 +151,8 @@ class Live:
             tail=run.log_tail() if state in ("failed", "lost") else "",
             plan=plan,
             result=run.result() if state in ENDED else None,
+            place=place_of(run) if state == "waiting" else 0,
+            at_work=who_is_at_work(self.home) if state == "waiting" else "",
         )
 
     def _card(self, run: Run) -> dict[str, Any]:
@@ -171,8 +176,7 @@ class Live:
         best = series.best_eval()
         seconds = (run.result() or {}).get("seconds") or (status.updated - status.started)
         return {
-            **{key: getattr(view, key) for key in ("name", "state", "label", "step", "total")},
-            "can": view.can,
+            **{key: getattr(view, key) for key in SHOWN},
             "base_model": words.model_label(config.base_model) if config else "?",
             "data": words.source_label(config.source) if config else "?",
             "best": best[1] if best else None,
@@ -238,7 +242,7 @@ def routes(live: Live) -> APIRouter:
 def start_demo(home: Home) -> str:
     """Start a run with the Demo preset, and return its name."""
     run = home.create_run(preset("demo"))
-    start_worker(run, "train")
+    start_or_wait(run, "train")
     return run.name
 
 
@@ -251,8 +255,12 @@ DEEDS: dict[str, Callable[[Run], Any]] = {
     "stop": request_stop,
     "discard": lambda run: request_stop(run, discard=True),
     "end": _end,
-    "resume": lambda run: start_worker(run, "resume"),
+    "start": lambda run: start_or_wait(run, "train"),
+    "resume": lambda run: start_or_wait(run, "resume"),
     "delete": lambda run: run.home.delete(run),
+    "drop": drop,
+    "earlier": lambda run: move(run, place_of(run) - 1),
+    "later": lambda run: move(run, place_of(run) + 1),
 }
 
 

@@ -20,6 +20,7 @@ from codetune_ui.core.config import DEMO
 from codetune_ui.core.errors import MachineError
 from codetune_ui.core.models import KNOWN_MODELS
 from codetune_ui.runs.private import close_in_background
+from codetune_ui.runs.queue import wake_now_and_then
 from codetune_ui.runs.store import Home
 from codetune_ui.runs.warm import warm_up
 from codetune_ui.ui import (
@@ -97,6 +98,7 @@ def serve(
         threading.Timer(1.0, webbrowser.open, [f"http://{shown}:{port}"]).start()
     close_in_background(home)
     warm_up(home)
+    wake_now_and_then(home)
     uvicorn.Server(config).run(sockets=[listener])
 
 

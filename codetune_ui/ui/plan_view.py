@@ -16,6 +16,7 @@ from codetune_ui.core.models import KNOWN_MODELS, ModelShape
 from codetune_ui.core.plan import Plan, guess_tokens_per_s, make_plan
 from codetune_ui.runs.files import read_json
 from codetune_ui.runs.lease import PLAYGROUND, Holder, holder
+from codetune_ui.runs.queue import waiting, who_is_at_work
 from codetune_ui.runs.state import ACTIVE
 from codetune_ui.runs.store import Home, Run
 from codetune_ui.ui import words
@@ -35,28 +36,36 @@ PARTS = {  # part of the memory estimate: label, colour
 
 @dataclass(frozen=True, kw_only=True)
 class Outlook:
-    """Everything the plan card says. label: what Start says; ready: whether it can be pressed."""
+    """Everything the plan card says. label: what Start says; ready: whether it can be pressed.
+
+    at_work: for whom the run would wait, "" for nobody.
+    """
 
     plan: Plan
     there_gib: float
     gpu: Gpu | None
     held: Holder | None
+    at_work: str
     code: tuple[str, str]  # kind ("ok", "bad", "") and sentence
     family: str
     label: str
     ready: bool
 
 
-def outlook(home: Home, config: Config, scan_id: str) -> Outlook:
-    """Look at the disk and the machine, and say what a run with these settings would be."""
+def outlook(
+    home: Home, config: Config, scan_id: str, *, runs: int = 1, edited: str = ""
+) -> Outlook:
+    """Look at the disk and the machine, and say what a run with these settings would be.
+
+    runs: how many one press makes; edited: the waiting run that gets these settings instead.
+    """
     scan = _scan(home, scan_id)
     report = (read_json(scan.path / "report.json") if scan else None) or {}
     shape = base_shape(config)
     missing, code = _code(scan, report, config)
-    held = holder(home)
     gpu = WATCH.look()
-    if held and held.name != PLAYGROUND and not missing:
-        missing = f"GPU is held by {held.name}" if gpu else f"{held.name} is training"
+    at_work = who_is_at_work(home)
+    waits = bool(at_work or waiting(home))
     return Outlook(
         plan=make_plan(
             config,
@@ -67,12 +76,25 @@ def outlook(home: Home, config: Config, scan_id: str) -> Outlook:
         ),
         there_gib=gpu.total_gib if gpu else memory_gib(),
         gpu=gpu,
-        held=held,
+        held=holder(home),
+        at_work=at_work,
         code=code,
         family=str(report.get("evidence") or report.get("family") or ""),
-        label=missing or START,
+        label=missing or _start(runs, edited, waits=waits),
         ready=not missing,
     )
+
+
+def _start(runs: int, edited: str, *, waits: bool) -> str:
+    """Return what a press on Start does.
+
+    >>> _start(3, "", waits=False), _start(1, "", waits=True), _start(1, "calm-otter", waits=True)
+    ('Start 3 runs', 'Put in line', 'Save calm-otter')
+    """
+    if edited:
+        return f"Save {edited}"
+    many = f" {runs} runs" if runs > 1 else ""
+    return f"Put{many} in line" if waits else f"Start{many}" if many else START
 
 
 def base_shape(config: Config) -> ModelShape | None:
@@ -201,7 +223,9 @@ def _machine_check(found: Outlook) -> tuple[str, str]:
     if found.held:
         since = time.strftime("%H:%M", time.localtime(found.held.since))
         what = "GPU" if found.gpu else "machine"
-        return "bad", f"'{found.held.name}' holds the {what} since {since}. Stop it, or wait."
+        return "", f"'{found.held.name}' holds the {what} since {since}: this one waits its turn."
+    if found.at_work:
+        return "", f"'{found.at_work}' is at work: this one waits its turn."
     if found.gpu is None:
         return "", "CPU only: right for the demo model; larger ones need a GPU."
     if found.gpu.programs:  # nobody of this app: it would hold the lease

@@ -6,10 +6,12 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
-from codetune_ui.core.config import SETTINGS
+from codetune_ui.core.config import SETTINGS, Config
 from codetune_ui.core.errors import ConfigError
 from codetune_ui.core.setting import GROUP_LABELS
-from codetune_ui.runs.process import start_worker
+from codetune_ui.core.sweep import variants
+from codetune_ui.runs.queue import change, start_or_wait
+from codetune_ui.runs.sweeps import start_sweep
 from codetune_ui.ui import plan_view
 from codetune_ui.ui.context import ACTION, QUIET, PageContext, attach, fragment, shown_errors
 from codetune_ui.ui.form import preset_of, remember
@@ -37,7 +39,11 @@ RUN_HEAD = """
     <button class="btn" data-can="stop" data-act="discard">Stop and discard</button>
     <button class="btn stop" data-can="stop" data-act="stop" id="b-stop">Stop and save</button>
     <button class="btn stop" data-can="end" data-act="end" id="b-end">End now</button>
+    <button class="btn primary" data-can="start" data-act="start">Start</button>
     <button class="btn primary" data-can="resume" data-act="resume" id="b-resume">Resume</button>
+    <button class="btn" data-can="drop" data-act="drop" id="b-drop">Take out of the line</button>
+    <button class="btn" data-can="earlier" data-act="earlier">One earlier</button>
+    <button class="btn" data-can="edit" data-act="edit" id="b-edit">Edit</button>
     <button class="btn" data-can="new" data-act="new" id="b-new">New run</button>
   </div>
 </div>
@@ -109,11 +115,17 @@ def _build_form(page: PageContext) -> None:
                     )
                     for setting in SIMPLE:
                         page.form.add(setting)
-            with gr.Accordion("Advanced", open=False, elem_id="advanced", elem_classes="card"):
+            with gr.Accordion(
+                "Advanced", open=False, elem_id="advanced", elem_classes=["card", "foldcard"]
+            ):
                 _build_advanced(page)
+            varied, values = _build_sweep()
         with gr.Column(scale=4, min_width=320, elem_classes="card"):
             plan = fragment("", elem_id="plan", js_on_load=attach("plan"))
-    _wire(page, name, refresh, Outputs(heading, plan, start))
+    edited = gr.Textbox(visible="hidden", elem_id="edited")  # the waiting run, "" for a new one
+    begun = gr.Textbox(visible="hidden")
+    boxes = Boxes(name, varied, values, edited, begun)
+    _wire(page, boxes, refresh, Outputs(heading, plan, start))
 
 
 class Outputs(NamedTuple):
@@ -122,6 +134,16 @@ class Outputs(NamedTuple):
     heading: gr.HTML
     plan: gr.HTML
     start: gr.Button
+
+
+class Boxes(NamedTuple):
+    """What a press on Start reads beside the settings, and where it writes the runs' names."""
+
+    name: gr.Textbox
+    varied: gr.Dropdown
+    values: gr.Textbox
+    edited: gr.Textbox
+    begun: gr.Textbox
 
 
 def _heading(preset: str) -> str:
@@ -140,34 +162,90 @@ def _build_advanced(page: PageContext) -> None:
                 page.form.add(setting)
 
 
-def _wire(page: PageContext, name: gr.Textbox, refresh: gr.Button, shown: Outputs) -> None:
+def _build_sweep() -> tuple[gr.Dropdown, gr.Textbox]:
+    groups = ("model", "data")  # of those several values would be several tasks
+    choices = [(s.label, s.name) for s in SETTINGS.values() if s.group not in groups]
+    with (
+        gr.Accordion(
+            "Try several values", open=False, elem_id="sweep", elem_classes=["card", "foldcard"]
+        ),
+        gr.Row(elem_classes="fields"),
+    ):
+        varied = gr.Dropdown(
+            [("None", ""), *choices],
+            value="",
+            label="Setting to vary",
+            info="One run per value, one after the other.",
+            elem_id="varied",
+            interactive=True,
+        )
+        values = gr.Textbox(
+            label="Values",
+            info="With commas between, for example 1e-4, 3e-4.",
+            max_lines=1,
+            elem_id="varied-values",
+            interactive=True,
+        )
+    return varied, values
+
+
+def _wire(page: PageContext, boxes: Boxes, refresh: gr.Button, shown: Outputs) -> None:
     form = page.form
 
+    def read(given: dict[Any, Any]) -> tuple[Config, dict[str, Config]]:
+        """Return the settings, and those of each run of a sweep."""
+        config, varied = form.read(given), given[boxes.varied]
+        swept = variants(config, varied, given[boxes.values]) if varied else {}
+        return config, {} if given[boxes.edited] else swept
+
     def look(given: dict[Any, Any]) -> tuple[Any, ...]:
-        """Inputs: every setting, current_scan. Outputs: see `Outputs`."""
+        """Inputs: every setting, current_scan, boxes. Outputs: see `Outputs`."""
         heading = _heading(preset_of(form.values(given)))
         try:
-            config = form.read(given)
+            config, swept = read(given)
         except ConfigError as error:
             return heading, plan_view.wrong(error), gr.Button("Fix the settings", interactive=False)
         remember(page.home, config)
-        found = plan_view.outlook(page.home, config, given[page.current_scan])
+        found = plan_view.outlook(
+            page.home,
+            config,
+            given[page.current_scan],
+            runs=max(1, len(swept)),
+            edited=given[boxes.edited],
+        )
         button = gr.Button(found.label, interactive=found.ready)
         return heading, plan_view.render(found), button
 
     def begin(given: dict[Any, Any]) -> tuple[str, str]:
-        """Inputs: every setting, current_scan, name. Outputs: current_run, name (emptied)."""
+        """Inputs: every setting, current_scan, boxes. Outputs: begun, name (emptied)."""
+        name = given[boxes.name].strip() or None
         with shown_errors():
-            config = form.read(given)
-            run = page.home.create_run(config, given[name].strip() or None)
-            start_worker(run, "train")
+            config, swept = read(given)
+            if given[boxes.edited]:
+                run = page.home.run(given[boxes.edited])
+                change(run, config)
+                return (page.home.rename(run, name) if name else run).name, ""
+            if swept:
+                return ",".join(run.name for run in start_sweep(page.home, name, swept)), ""
+            run = page.home.create_run(config, name)
+            start_or_wait(run, "train")
         return run.name, ""
 
-    inputs = {*form.blocks, page.current_scan}
-    changes = [widget.change for widget in form.blocks]
+    def edit(name: str) -> list[Any]:
+        """Inputs: edited. Outputs: every setting."""
+        if not name:
+            return form.fill({})
+        with shown_errors():
+            config = page.home.run(name).config()
+        return form.fill({setting: getattr(config, setting) for setting in SETTINGS})
+
+    inputs = {*form.blocks, page.current_scan, boxes.varied, boxes.values, boxes.edited}
+    changes = [box.change for box in (*form.blocks, boxes.varied, boxes.values)]
     triggers = [*changes, page.current_scan.change, refresh.click]
     gr.on(triggers, look, inputs, list(shown), trigger_mode="always_last", **QUIET)
     # Not by `load`: with the widgets' own defaults it would overwrite what is about to be recalled.
     page.filled.then(look, inputs, list(shown), **QUIET)
-    started = shown.start.click(begin, {*inputs, name}, [page.current_run, name], **ACTION)
-    started.success(None, page.current_run, js="(name) => CT.show(name)", **ACTION)
+    recalled = boxes.edited.change(edit, boxes.edited, form.blocks, **ACTION)
+    recalled.then(look, inputs, list(shown), **QUIET)  # what Start says comes after the settings
+    started = shown.start.click(begin, {*inputs, boxes.name}, [boxes.begun, boxes.name], **ACTION)
+    started.success(None, boxes.begun, js="(names) => CT.begun(names)", **ACTION)

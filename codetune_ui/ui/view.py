@@ -143,7 +143,8 @@ class RunView:
     percent: int
     left: str
     title: str
-    can: list[str]  # of: stop, end, resume, new
+    place: int  # in the line of those that wait, 0 for none
+    can: list[str]  # of: stop, end, resume, new, edit, earlier, drop, start
     note: str  # what the held-out code taught: over-fitting, and which step the adapter is from
     turned: bool  # it says that the held-out curve has turned
     tail: str  # last lines of the worker's log, when it failed or was lost
@@ -168,12 +169,14 @@ def view_run(
     tail: str = "",
     plan: Event | None = None,
     result: Mapping[str, Any] | None = None,
+    place: int = 0,
+    at_work: str = "",
 ) -> RunView:
     """Return what the page says about a run.
 
     config: None when its file cannot be read. checkpoint_step: of the newest checkpoint on disk,
     0 for none. stopping_s: seconds since a stop was asked for. plan: the run's last plan event.
-    result: the worker's figures at the end.
+    result: the worker's figures at the end. place, at_work: in the line, and for whom it waits.
     """
     step = max(status.step, series.step)
     total = status.total_steps or (config.max_steps if config else 0)
@@ -189,6 +192,7 @@ def view_run(
         discarding=discarding,
         ended=stopping_s is not None,
         facts=words.plan_facts(plan) if plan else "",
+        turn=words.turn(place, at_work) if state == "waiting" else "",
     )
     return RunView(
         name=name,
@@ -202,7 +206,8 @@ def view_run(
         percent=percent,
         left=words.duration(_seconds_left(series, total)) if state == "running" else "",
         title=f"{percent}% · {name}" if state in ACTIVE else f"{name} {words.STATE_LABELS[state]}",
-        can=_possible(state, checkpoint_step, stopping_s),
+        place=place,
+        can=_possible(state, checkpoint_step, stopping_s, place, begun=status.started > 0),
         note=" ".join(filter(None, (words.overfit(turn, *_keeps(config, series, why)), why))),
         turned=turn is not None,
         tail=tail if state in ("failed", "lost") else "",
@@ -225,13 +230,17 @@ def _seconds_left(series: Series, total: int) -> float | None:
     return eta_seconds([row[0] for row in rows], [row[7] for row in rows], total)
 
 
-def _possible(state: State, checkpoint_step: int, stopping_s: float | None) -> list[str]:
+def _possible(
+    state: State, checkpoint_step: int, stopping_s: float | None, place: int, *, begun: bool
+) -> list[str]:
     """Return which buttons fit the state."""
+    if state == "waiting":
+        return (["earlier"] if place > 1 else []) + ([] if begun else ["edit"]) + ["drop", "new"]
     if state == "stopping":
         return ["end"] if (stopping_s or 0.0) > END_NOW_AFTER_S else []
     if state in ACTIVE:
         return ["stop"]
-    if state == "created":
-        return ["new"]
+    if state == "created":  # taken out of the line on the command line
+        return ["start", "new"]
     resumable = state != "finished" and checkpoint_step > 0
     return ["resume", "new"] if resumable else ["new"]

@@ -13,7 +13,8 @@ from codetune_ui.runs.state import State
 PRESET_LABELS = {"demo": "Demo", "guide": "Guide", "recommended": "Recommended"}
 
 STATE_LABELS: dict[State, str] = {
-    "created": "waiting",
+    "created": "not started",
+    "waiting": "waiting",
     "preparing": "preparing",
     "running": "running",
     "stopping": "stopping",
@@ -36,15 +37,19 @@ def headline(
     discarding: bool = False,
     ended: bool = False,
     facts: str = "",
+    turn: str = "",
 ) -> str:
-    """Return the line under a run's name. facts: what it says while all is well.
+    """Return the line under a run's name.
 
+    facts: what it says while all is well; turn: what it says while it waits.
     ended: a person had the worker ended (a stop was asked for, and it did not end by itself).
     """
     at = f" at step {step:,}" if step else " before the first step"
     match state:
         case "created":
-            return "Waiting for its worker to begin."
+            return "It has not begun."
+        case "waiting":
+            return turn
         case "preparing":
             return _sentence(phase) or "Getting ready."
         case "running":
@@ -61,6 +66,17 @@ def headline(
             return message or "It failed without a word."
         case "lost":
             return f"Ended by you{at}." if ended else f"Ended without notice{at}."
+
+
+def turn(place: int, at_work: str) -> str:
+    """Return how long a waiting run's line is.
+
+    >>> turn(2, "calm-otter")
+    "Waits for its turn: 1 run before it, 'calm-otter' is at work."
+    """
+    before = place - 1
+    runs = f"{before:,} run{'s' if before > 1 else ''} before it" if before else "the next"
+    return f"Waits for its turn: {runs}" + (f", '{at_work}' is at work." if at_work else ".")
 
 
 def way_out(state: State, hint: str, checkpoint_step: int) -> str:

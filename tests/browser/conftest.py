@@ -22,6 +22,7 @@ from codetune_ui.core.assets import PROJECT_ROOT
 from codetune_ui.core.config import Config
 from codetune_ui.runs.client import stop_server
 from codetune_ui.runs.process import kill_worker, start_worker
+from codetune_ui.runs.queue import leave, waiting
 from codetune_ui.runs.store import Home, Run
 from codetune_ui.ui.form import remember
 from tests.quick_run import tiny_config
@@ -129,6 +130,8 @@ def running(home: Path, config: Config) -> Iterator[App]:
     try:
         yield started
     finally:
+        for turn in waiting(started.home):
+            leave(turn.run)
         scan = started.home.latest_scan()
         for run in [*started.home.runs(), *([scan] if scan else [])]:
             kill_worker(run)

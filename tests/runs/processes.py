@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from codetune_ui.core.assets import PROJECT_ROOT
 from codetune_ui.runs.store import Run
+
+Engine = Callable[[str], None]
 
 BEGIN = """
 import signal, subprocess, sys, time
@@ -59,6 +61,23 @@ OBEYS_SIGTERM_ONLY = (
     + READY
     + """
     time.sleep(60)
+"""
+)
+
+TAKES_ITS_TURN = (
+    BEGIN
+    + """
+    run.waiting_path.unlink(missing_ok=True)
+    with open(run.home.path / "order", "a") as order:
+        print(run.name, file=order)
+    say("finished")
+"""
+)
+
+IS_REFUSED = (
+    BEGIN
+    + """
+    say("failed")
 """
 )
 

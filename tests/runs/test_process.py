@@ -2,10 +2,8 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -13,7 +11,6 @@ import pytest
 
 from codetune_ui.core.config import Config
 from codetune_ui.core.errors import RunError
-from codetune_ui.runs import process
 from codetune_ui.runs.process import (
     kill_worker,
     request_stop,
@@ -29,6 +26,7 @@ from tests.runs.processes import (
     OBEYS_SIGTERM_ONLY,
     OBEYS_THE_STOP_FILE,
     WAITS_FOR_EVER,
+    Engine,
     working,
 )
 
@@ -36,22 +34,6 @@ from tests.runs.processes import (
 @pytest.fixture
 def run(home: Path) -> Run:
     return Home(home).create_run(Config(), "first")
-
-
-@pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Put a small worker in the place of the engine's, started through the real `spawn`."""
-
-    def use(code: str) -> None:
-        def spawn_small(command: list[str], **where: Path) -> subprocess.Popen[bytes]:
-            return spawn([sys.executable, "-c", code, command[-1]], **where)
-
-        monkeypatch.setattr(process, "spawn", spawn_small)
-
-    return use
-
-
-Engine = Callable[[str], None]
 
 
 def test_a_started_worker_runs_in_a_session_of_its_own(run: Run, engine: Engine) -> None:

@@ -176,7 +176,7 @@ def test_the_demo_is_one_press(
 ) -> None:
     started: list[tuple[str, str]] = []
     monkeypatch.setattr(
-        "codetune_ui.ui.live.start_worker", lambda run, job: started.append((run.name, job))
+        "codetune_ui.ui.live.start_or_wait", lambda run, job: started.append((run.name, job))
     )
     name = client.post("/ct-api/demo").json()["run"]
     assert started == [(name, "train")]

@@ -75,12 +75,14 @@ def test_a_folder_is_the_same_however_it_is_written(
     assert outlook(there, preset("demo", source="src"), scan.name).ready
 
 
-def test_who_holds_the_machine_is_named(there: Home) -> None:
+def test_while_another_trains_the_run_is_put_in_line_and_told_behind_whom(there: Home) -> None:
     scan = scanned(there, preset("demo"))
     with acquire(there, "amber-otter", "training"):
         found = outlook(there, preset("demo"), scan.name)
-    assert not found.ready
-    assert found.label in ("amber-otter is training", "GPU is held by amber-otter")
+    assert found.ready
+    assert found.label == "Put in line"
+    assert "this one waits its turn" in render(found)
+    assert "amber-otter" in render(found)
 
 
 def test_a_program_that_is_not_of_this_app_is_named_by_its_pid(

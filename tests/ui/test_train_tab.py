@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
@@ -10,9 +12,17 @@ import pytest
 
 from codetune_ui.core.config import SETTINGS
 from codetune_ui.core.presets import preset
+from codetune_ui.runs import queue
+from codetune_ui.runs.queue import enter, waiting
 from codetune_ui.runs.store import Home
 from codetune_ui.ui.form import recall
 from codetune_ui.ui.page import build_blocks
+
+
+@pytest.fixture
+def asleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no keeper start."""
+    monkeypatch.setattr(queue, "spawn", lambda *_, **__: None)
 
 
 @pytest.fixture
@@ -27,12 +37,15 @@ def handler(demo: gr.Blocks, name: str) -> Any:
     return next(fn for fn in ours if fn.__name__ == name)
 
 
-def given(demo: gr.Blocks, **changes: object) -> dict[Any, Any]:
-    """What the form hands over: the Demo preset with some settings changed."""
+def given(
+    demo: gr.Blocks, beside: Mapping[str, str] = MappingProxyType({}), **changes: object
+) -> dict[Any, Any]:
+    """What the form hands over: the Demo preset with some settings changed, and what is beside."""
     blocks = {block.elem_id: block for block in demo.blocks.values()}
     values: dict[str, object] = {name: getattr(preset("demo"), name) for name in SETTINGS}
     shown = {blocks[f"s-{name}"]: value for name, value in (values | changes).items()}
-    return {**shown, blocks["current-scan"]: "", blocks["run-name"]: "first"}
+    others = {"current-scan": "", "run-name": "first", "edited": "", "varied": "", **beside}
+    return shown | {blocks[name]: value for name, value in others.items()}
 
 
 def test_a_look_at_the_form_keeps_its_settings(demo: gr.Blocks, home: Path) -> None:
@@ -52,6 +65,36 @@ def test_a_bad_setting_is_not_kept(demo: gr.Blocks, home: Path) -> None:
     assert 'data-field="lora_rank"' in plan
     assert (start.value, start.interactive) == ("Fix the settings", False)
     assert not (home / "form.json").exists()
+
+
+@pytest.mark.usefixtures("asleep")
+def test_several_values_are_several_runs_in_line(demo: gr.Blocks, home: Path) -> None:
+    varied = {"varied": "seed", "varied-values": "1, 2, 3"}
+    start = handler(demo, "look")(given(demo, varied))[2]
+    assert start.value == "Scan code first"  # what would be trained on is not known yet
+    names, emptied = handler(demo, "begin")(given(demo, varied))
+    assert (names, emptied) == ("first-seed-1,first-seed-2,first-seed-3", "")
+    assert [turn.run.name for turn in waiting(Home(home))] == names.split(",")
+
+
+def test_a_bad_value_of_a_sweep_makes_no_run(demo: gr.Blocks, home: Path) -> None:
+    varied = {"varied": "lora_rank", "varied-values": "4, many"}
+    assert 'data-field="lora_rank"' in handler(demo, "look")(given(demo, varied))[1]
+    with pytest.raises(gr.Error, match="must be a whole number"):
+        handler(demo, "begin")(given(demo, varied))
+    assert Home(home).runs() == []
+
+
+@pytest.mark.usefixtures("asleep")
+def test_an_edited_run_keeps_its_place_and_gets_settings_and_name(
+    demo: gr.Blocks, home: Path
+) -> None:
+    run = Home(home).create_run(preset("demo"), "old")
+    enter([run])
+    names, _ = handler(demo, "begin")(given(demo, {"edited": "old"}, lora_rank=4))
+    assert names == "first"
+    assert Home(home).run("first").config().lora_rank == 4
+    assert Home(home).run("first").state() == "waiting"
 
 
 def test_a_taken_name_is_told_and_nothing_starts(demo: gr.Blocks, home: Path) -> None:

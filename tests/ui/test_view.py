@@ -28,16 +28,21 @@ def look(
     stopping_s: float | None = None,
     message: str = "",
     tail: str = "",
+    place: int = 0,
+    at_work: str = "",
+    begun: bool = False,
 ) -> RunView:
     return view_run(
         "calm-otter",
         preset("demo"),
         state,
-        Status(state=state, step=30, total_steps=150, message=message),
+        Status(state=state, step=30, total_steps=150, message=message, started=float(begun)),
         series or Series(),
         checkpoint_step=checkpoint_step,
         stopping_s=stopping_s,
         tail=tail,
+        place=place,
+        at_work=at_work,
     )
 
 
@@ -109,6 +114,18 @@ def test_time_left_is_not_taken_from_before_a_resume() -> None:
 def test_a_run_that_does_not_stop_can_be_ended_after_a_while() -> None:
     assert look("stopping", stopping_s=5.0).can == []
     assert look("stopping", stopping_s=21.0).can == ["end"]
+
+
+def test_a_waiting_run_says_its_place_and_can_be_changed_until_it_begins() -> None:
+    first, second = look("waiting", place=1, at_work="red-fox"), look("waiting", place=2)
+    assert first.headline == "Waits for its turn: the next, 'red-fox' is at work."
+    assert second.headline == "Waits for its turn: 1 run before it."
+    assert first.can == ["edit", "drop", "new"]
+    assert second.can == ["earlier", "edit", "drop", "new"]
+
+
+def test_a_resumed_run_that_waits_cannot_be_edited() -> None:
+    assert look("waiting", begun=True, place=1).can == ["drop", "new"]
 
 
 def test_only_a_run_with_a_checkpoint_can_be_resumed() -> None:

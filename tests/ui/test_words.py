@@ -22,7 +22,7 @@ from codetune_ui.ui.words import (
 @pytest.mark.parametrize(
     ("state", "sentence"),
     [
-        ("created", "Waiting for its worker to begin."),
+        ("created", "It has not begun."),
         ("preparing", "Loading the model."),
         ("running", "Loading the model."),
         ("stopping", "Finishing step 1,413, then saving."),
