@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from codetune_ui.commands import benchmark, completions, jobs, proof, turns
+from codetune_ui.commands import benchmark, completions, jobs, proof, queue
 from codetune_ui.commands.export import export
 from codetune_ui.commands.options import HomeDir
 from codetune_ui.commands.shared import home_of, say
@@ -34,7 +34,7 @@ COMMANDS = (
         jobs.resume,
         jobs.stop,
         jobs.runs,
-        turns.queue,
+        queue.queue,
         jobs.doctor,
     ),
     *(completions.infill, completions.serve),

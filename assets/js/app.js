@@ -10,7 +10,7 @@
   // m: [step, loss, lr, grad norm, tokens/s, GiB, epoch, time]   e: [step, held-out loss]
   // s: [step, nats per character of held-out middles, share exact, holes]
   // c: steps of checkpoints   r: steps of resumes   log: [time, kind, text]
-  const store = { run: "", seq: 0, m: [], e: [], s: [], c: [], r: [], log: [] };
+  const store = { run: "", seq: 0, m: [], e: [], s: [], c: [], r: [], log: [], queued: 0 };
   Object.assign(store, { view: null, card: null });
   const subscribers = new Map(); // by element: a component mounted again replaces its old self
   const pages = document.documentElement;
@@ -35,24 +35,26 @@
   }
 
   // ---------- which run is looked at ----------
-  // "" follows the run that is running (or the newest), "@new" is the form, else a run's name.
+  // "" follows the run that is running (or the newest), "@new" is the form, "@NAME" the form with
+  // the settings of a run that waits, else a run's name.
   const wanted = () => sessionStorage.ctRun ?? "";
+  const inForm = () => wanted().startsWith("@");
+  const edited = () => (inForm() && wanted() !== "@new" ? wanted().slice(1) : "");
+  // A page that is loaded anew fills its form with the person's own settings, not with a run's.
+  if (edited()) sessionStorage.ctRun = edited();
   function show(name) {
     sessionStorage.ctRun = name;
     forget();
     return poll();
   }
-  function newRun(edited = "") {
-    tell("edited", edited); // a waiting run whose settings the form is to change
-    return show("@new");
-  }
+  const newRun = () => show("@new");
+  const edit = (name) => show(`@${name}`);
   function begun(names) {
     const all = names.split(",");
-    tell("edited", "");
     if (all.length > 1) CT.compare(all);
     return show(all[0]);
   }
-  const shownRun = () => (wanted() === "@new" ? "" : store.run);
+  const shownRun = () => (inForm() ? "" : store.run);
 
   function forget() {
     Object.assign(store, { run: "", seq: 0, m: [], e: [], s: [], c: [], r: [], log: [] });
@@ -74,7 +76,7 @@
     for (const key of ["m", "e", "s", "c", "r", "log"]) store[key].push(...delta[key]);
     Object.assign(store, { run: delta.run, seq: delta.seq, view: delta.view, card: delta.card });
     Object.assign(store, { gpu: delta.gpu, holder: delta.holder });
-    Object.assign(store, { names: delta.names, line: delta.line });
+    Object.assign(store, { names: delta.names, queued: delta.queued });
   }
 
   let fails = 0;
@@ -86,7 +88,7 @@
     asking = new AbortController();
     let wait = document.hidden ? 5000 : 1000;
     try {
-      const name = wanted() === "@new" ? "" : wanted() || store.run;
+      const name = inForm() ? "" : wanted() || store.run;
       const query = new URLSearchParams({ run: name, since: name === store.run ? store.seq : 0 });
       const answer = await get(`/ct-api/run?${query}`, asking.signal);
       fails = 0;
@@ -124,13 +126,14 @@
   let seen = "";
   function mark() {
     // Everything that only shows or hides is a rule in CSS on these attributes.
-    const form = wanted() === "@new" || !store.run;
+    const form = inForm() || !store.run;
     pages.dataset.view = form ? "form" : "run";
     pages.dataset.run = state();
     pages.dataset.can = offline() ? "" : (store.view?.can ?? []).join(" ");
     document.title = store.card ? `${store.card.title} · CodeTune` : "CodeTune UI";
     tell("current-run", shownRun());
-    const work = [store.card?.name, store.card?.state, store.line?.length];
+    tell("edited", edited());
+    const work = [store.card?.name, store.card?.state, store.queued];
     const now = [...work, store.holder?.name, store.gpu?.name].join();
     if (now !== seen && !offline()) click("b-refresh"); // what Start says depends on these
     seen = now;
@@ -349,7 +352,7 @@
   }
 
   const CT = {
-    ...{ store, subscribe, publish, show, newRun, begun, shownRun, state, offline, poll, get, post, act },
+    ...{ store, subscribe, publish, show, newRun, edit, begun, shownRun, state, offline, poll, get, post, act },
     ...{ toast, ask, click, isVisible, last, column, cssValue, button, sparkline, pill, write },
     ...{ markup, looking },
     ...{ toggleTheme, define, host, tell },

@@ -21,8 +21,8 @@
     find(".runcard").dataset.state = now;
     find(".runcard").title = card ? `${card.name}: ${card.label}` : "No run yet";
     CT.write(find(".rc-name"), card ? card.name : "No run yet");
-    const waiting = store.line?.length ? `${card?.label ?? ""} · ${store.line.length} in line` : "";
-    CT.write(find(".rc-state"), CT.offline() ? "offline" : waiting || (card?.label ?? ""));
+    const label = [card?.label, store.queued && `${store.queued} queued`].filter(Boolean).join(" · ");
+    CT.write(find(".rc-state"), CT.offline() ? "offline" : label);
     find(".bar i").style.width = `${card?.percent ?? 0}%`;
     const steps = card && `${card.step.toLocaleString()} / ${card.total.toLocaleString()}`;
     CT.write(find(".rc-step"), steps ?? "Scan code, then press Start");

@@ -50,9 +50,12 @@
       ...{ day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" },
     });
 
-  const ticked = []; // names, in the order of their colours
+  // Names, in the order of their colours; kept, for a sweep is looked at the next morning.
+  const ticked = JSON.parse(localStorage.ctCompared ?? "[]");
+  const keep = () => (localStorage.ctCompared = JSON.stringify(ticked));
   CT.compare = (names) => {
     ticked.splice(0, ticked.length, ...names.slice(0, MOST));
+    keep();
     CT.go("runs");
   };
 
@@ -91,12 +94,10 @@
       add("Open", ICONS.open, () => open(run.name));
       const turn = (label, deed) =>
         add(label, ICONS[deed], async () => (await CT.act(run.name, deed)) && load());
-      if (run.place) {
-        if (run.place > 1) turn("Start earlier", "earlier");
-        if (run.place < CT.store.line.length) turn("Start later", "later");
-        turn("Take out of the line", "drop");
-        return box;
-      }
+      if (run.can.includes("earlier")) turn("Start earlier", "earlier");
+      if (run.can.includes("later")) turn("Start later", "later");
+      if (run.can.includes("drop")) turn("Take out of the queue", "drop");
+      if (run.state === "waiting") return box;
       if (run.can.includes("resume")) {
         add("Resume", ICONS.resume, async () => {
           if (await CT.act(run.name, "resume")) open(run.name);
@@ -121,6 +122,7 @@
       box.onchange = () => {
         if (box.checked) ticked.push(run.name);
         else ticked.splice(ticked.indexOf(run.name), 1);
+        keep();
         draw();
         overlay();
       };

@@ -6,7 +6,7 @@
 
   const DEEDS = {
     new: () => CT.newRun(),
-    edit: () => CT.newRun(store.run),
+    edit: () => CT.edit(store.run),
     earlier: () => CT.act(store.run, "earlier"),
     start: () => CT.act(store.run, "start"),
     drop: () => CT.act(store.run, "drop"),

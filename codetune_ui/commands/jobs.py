@@ -19,6 +19,7 @@ from codetune_ui.commands.options import (
     PresetName,
     RunName,
 )
+from codetune_ui.commands.queue import swept, told_waiting, train_and_follow
 from codetune_ui.commands.shared import (
     cancelled_or_failed,
     config_from,
@@ -28,7 +29,6 @@ from codetune_ui.commands.shared import (
     live_line,
     say,
 )
-from codetune_ui.commands.turns import swept, told_waiting, wait_and_follow
 from codetune_ui.core.config import Config
 from codetune_ui.core.inputs import check_inputs, local_documents, local_model
 from codetune_ui.core.preview import preview as show
@@ -37,9 +37,9 @@ from codetune_ui.core.sources import is_git_url, is_hub_source, parse_sources
 from codetune_ui.runs import doctor as machine
 from codetune_ui.runs.doctor_findings import findings
 from codetune_ui.runs.files import read_json
-from codetune_ui.runs.follow import told_before, work
+from codetune_ui.runs.follow import work
 from codetune_ui.runs.process import WEIGHTS_ONLY, stop_and_wait
-from codetune_ui.runs.queue import enter, leave, waiting, who_is_at_work
+from codetune_ui.runs.queue import drop, enter
 from codetune_ui.runs.state import ENDED
 from codetune_ui.runs.store import Home, Run
 from codetune_ui.runs.sweeps import start_sweep
@@ -102,12 +102,10 @@ def train(
     name: Annotated[str | None, typer.Option(metavar="RUN", help="A name for the run.")] = None,
     sweep: Annotated[
         str | None,
-        typer.Option(
-            "--sweep", metavar="NAME=V1,V2", help="One run per value of this setting, in line."
-        ),
+        typer.Option("--sweep", metavar="NAME=V1,V2", help="One run per value of this setting."),
     ] = None,
     queue: Annotated[
-        bool, typer.Option("--queue", help="Put it in line, and do not follow it.")
+        bool, typer.Option("--queue", help="Put it in the queue, and do not follow it.")
     ] = False,
     as_json: AsJson = False,
     home: HomeDir = None,
@@ -127,7 +125,7 @@ def train(
         return
     run = where.create_run(config, name)
     if queue:
-        enter([run])
+        enter(where, [run])
         told_waiting([run], as_json)
         return
     say(f"Run '{run.name}'. It goes on if this terminal is closed.")
@@ -157,7 +155,8 @@ def stop(
 ) -> None:
     """Stop a run after its step and save it; a worker that does not answer is ended."""
     found = home_of(home).run(run)
-    leave(found)
+    if found.state() == "waiting":
+        drop(found)
     if found.alive():
         say(f"Stopping '{run}'; after a minute without an answer it is ended.")
     state = stop_and_wait(found, discard=discard)
@@ -224,12 +223,7 @@ def _read(where: Home, config: Config) -> tuple[list[Document], Path]:
 
 
 def _train(run: Run, job: str, as_json: bool) -> None:
-    if who_is_at_work(run.home) or waiting(run.home):
-        told = told_before(run)
-        enter([run], job)
-        state = wait_and_follow(run, told)
-    else:
-        state = work(run, job, say)
+    state = train_and_follow(run, job)
     whole = state in ("finished", "stopped")
     figures = dict.fromkeys(FIGURES) | ((run.result() or {}) if whole else {})
     result = figures | {"run": run.name, "state": state}

@@ -9,7 +9,6 @@ from codetune_ui.core.errors import ConfigError
 from codetune_ui.core.setting import coerce
 
 MOST = 50
-LONGEST_NAME = 64
 
 
 def variants(config: Config, setting: str, values: str) -> dict[str, Config]:
@@ -28,7 +27,7 @@ def variants(config: Config, setting: str, values: str) -> dict[str, Config]:
     if not 2 <= len(read) <= MOST:
         raise ConfigError(
             f"{SETTINGS[setting].label} is to be tried with 2 to {MOST} values, not {len(read)}.",
-            "Write them with commas between.",
+            "Write them with commas between, or semicolons where a value has commas.",
             field=setting,
         )
     if len(set(read)) < len(read):
@@ -37,15 +36,6 @@ def variants(config: Config, setting: str, values: str) -> dict[str, Config]:
         )
     found = [config.replace(**{setting: value}) for value in read]
     return dict(zip(_suffixes(setting, read), found, strict=True))
-
-
-def run_name(base: str, suffix: str) -> str:
-    """Return the name of one run of a sweep: at most 64 characters, the suffix whole.
-
-    >>> run_name("calm-otter", "seed-2")
-    'calm-otter-seed-2'
-    """
-    return f"{base[: LONGEST_NAME - len(suffix) - 1].rstrip('-._')}-{suffix}"
 
 
 def _suffixes(setting: str, values: list[object]) -> list[str]:

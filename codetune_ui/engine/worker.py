@@ -50,6 +50,9 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"usage: python -m codetune_ui.engine.worker {'|'.join(jobs)} RUN_DIR\n")
         return 2
     job, run = arguments[0], Run(Path(arguments[1]).resolve())
+    if not run.config_path.exists():  # deleted meanwhile; its lock would bring the folder back
+        sys.stderr.write(f"There is no '{run.name}'.\n")
+        return 2
     try:
         with hold(run.lock_path):
             return _work(job, run, jobs[job])
@@ -73,7 +76,7 @@ def _work(job: str, run: Run, do: Job) -> int:
         reporter.state("stopped", phase="")
         code = 0
     except CodeTuneError as error:
-        _fail(reporter, error.message, error.hint)
+        _fail(reporter, error.message, error.hint, refused=True)
         code = 2
     except Exception as error:  # noqa: BLE001 - the one place where a job's surprise ends
         quietly(traceback.print_exc)
@@ -94,16 +97,17 @@ def _after_stop(run: Run, stop: StopWish) -> None:
 
 def _surprise(reporter: Reporter, error: Exception) -> int:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        _fail(reporter, "The disk is full.", "Free some space, then resume the run.")
+        hint = "Free some space, then resume the run."
+        _fail(reporter, "The disk is full.", hint, refused=True)
         return 2
     words = (str(error).strip().splitlines() or [type(error).__name__])[0]
     _fail(reporter, f"It stopped with an unexpected error: {words}", "See the log.")
     return 1
 
 
-def _fail(reporter: Reporter, message: str, hint: str) -> None:
+def _fail(reporter: Reporter, message: str, hint: str, *, refused: bool = False) -> None:
     reporter.log(f"{message} {hint}".strip(), "error")
-    reporter.state("failed", phase="", message=message, hint=hint)
+    reporter.state("failed", phase="", message=message, hint=hint, refused=refused)
 
 
 def scan_job(run: Run, reporter: Reporter, stop: StopWish) -> None:

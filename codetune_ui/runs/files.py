@@ -34,6 +34,15 @@ def replace_text(path: Path, text: str) -> None:
         scratch.unlink(missing_ok=True)
 
 
+def remove(path: Path) -> None:
+    """Delete a file that may be gone already."""
+    try:
+        path.unlink(missing_ok=True)
+    except PermissionError:  # Windows refuses while a reader has the file open
+        time.sleep(0.1)
+        path.unlink(missing_ok=True)
+
+
 def read_json(path: Path) -> dict[str, Any] | None:
     """Return a JSON object, or None when there is no such file or it is unreadable."""
     for pause_s in (0.1, 0.0):

@@ -22,7 +22,6 @@ WORDS = {
     "export": "Cancelling the export.",
 }
 COUNTED = ("scan", "evaluate", "export")  # kinds of events that follow each other fast
-REFUSED = 2  # a worker's exit status when it said why in one sentence
 
 
 def work(
@@ -35,11 +34,10 @@ def work(
     """
     told = told_before(run)
     with stopping_on_interrupt(run, say, WORDS.get(job, STOP)):
-        worker = launch(run, job)
+        launch(run, job)
         _tell(run, told, say, count)
-        code = worker.wait()
     status = run.status()
-    if code == REFUSED and status.step == 0:
+    if status.state == "failed" and status.refused and status.step == 0:
         raise RunError(status.message, status.hint)
     return run.state()
 

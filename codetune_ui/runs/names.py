@@ -18,6 +18,7 @@ ANIMALS = (
     "owl panda pigeon puma quail raven robin salmon seal sparrow stork swan tern tiger trout wren"
 )
 
+MOST_CHARACTERS = 64
 _ALLOWED = re.compile(r"[a-z0-9](?:[a-z0-9_.-]{0,62}[a-z0-9_-])?")
 _DEVICES = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?")  # Windows' own names
 
@@ -36,6 +37,15 @@ def check_name(name: str) -> str:
         f"{name[:80]!r} cannot be the name of a run.",
         f"Use small letters, digits, - _ and . (64 at most), for example '{proposal}'.",
     )
+
+
+def with_suffix(base: str, suffix: str) -> str:
+    """Return the name of one run of several, the suffix whole.
+
+    >>> with_suffix("calm-otter", "seed-2")
+    'calm-otter-seed-2'
+    """
+    return f"{base[: MOST_CHARACTERS - len(suffix) - 1].rstrip('-._')}-{suffix}"
 
 
 def propose_name(rng: random.Random) -> str:

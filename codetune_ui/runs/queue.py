@@ -1,8 +1,9 @@
-"""The runs that wait for their turn: a note in the folder of each says its place in the line.
+"""The queue: runs that wait for their turn, each with a note in its folder that says its place.
 
-So the queue is on disk and nowhere else: a run that is renamed keeps its place, one that is deleted
-leaves, and no restart of anything loses it. The worker takes its run's note away when the
-accelerator is its own; `runs.keeper` starts the first as soon as nobody is at work.
+So it is on disk and nowhere else: a run that is renamed keeps its place, one that is deleted
+leaves, and no restart of anything loses it. `runs.keeper` starts the first as soon as nobody is at
+work; the worker takes the note away when the accelerator is its own. Whoever else changes the
+queue, or starts a run, holds its lock meanwhile.
 """
 
 from __future__ import annotations
@@ -11,20 +12,20 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from codetune_ui.core.config import Config
-from codetune_ui.core.errors import MachineError, RunError
-from codetune_ui.runs.files import read_json, replace_json
+from codetune_ui.core.errors import CodeTuneError, MachineError, RunError
+from codetune_ui.runs.files import read_json, remove, replace_json
 from codetune_ui.runs.lease import in_the_way
 from codetune_ui.runs.lock import LockHeldError, hold, is_held
 from codetune_ui.runs.process import spawn, start_worker
 from codetune_ui.runs.state import ACTIVE
 from codetune_ui.runs.store import Home, Run
 
-CHANGE_S = 30.0  # a start, which takes the same lock, may last so long on a busy machine
+CHANGE_S = 60.0  # a start holds the lock, and may first have to end the playground's server
 LOOK_S = 2.0
 
 
@@ -38,7 +39,7 @@ class Turn:
 
 
 def waiting(home: Home) -> list[Turn]:
-    """Return the waiting runs in their order; those whose worker has just begun are not waiting."""
+    """Return the waiting runs in their order; one whose worker has just begun waits no longer."""
     notes = ((run, read_json(run.waiting_path)) for run in home.runs())
     found = [Turn(run, str(note["job"]), int(note["place"])) for run, note in notes if note]
     return sorted(
@@ -47,19 +48,23 @@ def waiting(home: Home) -> list[Turn]:
     )
 
 
-def place_of(run: Run) -> int:
-    """Return a run's place in the line, from 1; 0 when it does not wait."""
-    names = [turn.run.name for turn in waiting(run.home)]
-    return names.index(run.name) + 1 if run.name in names else 0
-
-
 def who_is_at_work(home: Home) -> str:
     """Return the name of who keeps the next run from beginning, "" for nobody."""
     held = in_the_way(home)
     if held is not None:
         return held.name
-    # It may be on its way to the accelerator, or at work elsewhere.
+    # A run may be on its way to the accelerator.
     return next((run.name for run in home.runs() if run.state() in ACTIVE), "")
+
+
+def must_wait(home: Home) -> bool:
+    """Say whether a run that is started now has to wait for its turn."""
+    return bool(who_is_at_work(home) or waiting(home))
+
+
+def has_begun(run: Run) -> bool:
+    """Say whether a worker ever worked on a run."""
+    return run.status().state != "created"
 
 
 def start_or_wait(run: Run, job: str) -> bool:
@@ -67,8 +72,8 @@ def start_or_wait(run: Run, job: str) -> bool:
 
     Raises what `process.start_worker` does.
     """
-    with _changing(run.home):
-        if not who_is_at_work(run.home) and not waiting(run.home):
+    with changing(run.home):
+        if not must_wait(run.home):
             start_worker(run, job)
             return False
         _append(run, job)
@@ -76,61 +81,60 @@ def start_or_wait(run: Run, job: str) -> bool:
     return True
 
 
-def enter(runs: Sequence[Run], job: str = "train") -> None:
-    """Let runs wait for their turn, in this order, behind those that wait already."""
-    for run in runs:
-        with _changing(run.home):
+def enter(home: Home, runs: Sequence[Run], job: str = "train") -> None:
+    """Let runs of a home wait for their turn, in this order, behind those that wait already."""
+    with changing(home):
+        for run in runs:
             _append(run, job)
-    for home in {run.home for run in runs}:
-        wake(home)
+    wake(home)
 
 
-def leave(run: Run) -> None:
-    """Let a run wait no longer: its turn has come, or a person thought better of it."""
-    run.waiting_path.unlink(missing_ok=True)
-
-
-def move(run: Run, place: int) -> None:
-    """Put a waiting run at a place, 1 the first; raise `RunError` when it does not wait."""
-    with _changing(run.home):
+def move(run: Run, by: int) -> None:
+    """Put a waiting run so many places later, or earlier when negative; else `RunError`."""
+    with changing(run.home):
         line = waiting(run.home)
         mine = next((turn for turn in line if turn.run == run), None)
         if mine is None:
             raise _not_waiting(run)
+        place = max(0, line.index(mine) + by)
         line.remove(mine)
-        line.insert(max(0, place - 1), mine)
+        line.insert(place, mine)
         for number, turn in enumerate(line):
             if turn.place != number:
                 _note(turn.run, turn.job, number)
 
 
 def drop(run: Run) -> None:
-    """Take a run out of the line; one that never began is deleted, it holds nothing but settings.
-
-    Raises `RunError` when it does not wait.
-    """
-    with _changing(run.home):
+    """Take a run out of the queue, and leave it as it was; `RunError` when it does not wait."""
+    with changing(run.home):
         if run.state() != "waiting":
             raise _not_waiting(run)
         leave(run)
-        if not has_begun(run):
-            run.home.delete(run)
 
 
 def change(run: Run, config: Config) -> None:
     """Give a waiting run other settings; raise `RunError` when it has begun or does not wait."""
+    with changing(run.home):
+        if run.alive() or has_begun(run):
+            raise RunError(f"'{run.name}' has begun.", "Its settings stay as they are.")
+        if not run.waiting_path.exists():
+            raise _not_waiting(run)
+        run.write_config(config)
+
+
+def leave(run: Run) -> None:
+    """Take a run's note away, for its worker and the keeper; others use `drop`."""
+    remove(run.waiting_path)
+
+
+@contextmanager
+def changing(home: Home) -> Iterator[None]:
+    """Hold the queue's lock for the length of a `with`: nobody else starts a run or moves one."""
     try:
-        with hold(run.lock_path):  # no worker can begin meanwhile
-            if not run.waiting_path.exists() or has_begun(run):
-                raise RunError(f"'{run.name}' has begun.", "Its settings stay as they are.")
-            run.write_config(config)
+        with hold(home.path / "queue.lock", wait_s=CHANGE_S):
+            yield
     except LockHeldError:
-        raise RunError(f"'{run.name}' has begun.", "Its settings stay as they are.") from None
-
-
-def has_begun(run: Run) -> bool:
-    """Say whether a worker ever worked on a run."""
-    return run.status().started > 0
+        raise MachineError("Another start is under way.", "Try again in a moment.") from None
 
 
 # --- the keeper
@@ -144,11 +148,12 @@ def wake(home: Home) -> None:
 
 
 def wake_now_and_then(home: Home) -> threading.Thread:
-    """Do `wake` every two seconds: a machine that was off, or a keeper that was killed."""
+    """Do `wake` every two seconds: the machine may have been off, or the keeper killed."""
 
     def look() -> None:
         while True:
-            wake(home)
+            with suppress(CodeTuneError, OSError):  # a full disk may have room the next time
+                wake(home)
             time.sleep(LOOK_S)
 
     thread = threading.Thread(target=look, daemon=True, name="queue")
@@ -175,15 +180,6 @@ def _append(run: Run, job: str) -> None:
 
 def _note(run: Run, job: str, place: int) -> None:
     replace_json(run.waiting_path, {"job": job, "place": place})
-
-
-@contextmanager
-def _changing(home: Home) -> Iterator[None]:
-    try:
-        with hold(home.path / "queue.lock", wait_s=CHANGE_S):
-            yield
-    except LockHeldError:
-        raise MachineError("Another start is under way.", "Try again in a moment.") from None
 
 
 def _not_waiting(run: Run) -> RunError:

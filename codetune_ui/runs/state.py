@@ -47,6 +47,7 @@ class Status:
     phase: str = ""
     message: str = ""
     hint: str = ""
+    refused: bool = False  # it failed with a sentence of ours, not with a surprise
     pid: int = 0
     create_time: float = 0.0
     birth: int = 0

@@ -3,7 +3,7 @@
 HOME/runs/NAME/, HOME/scans/ID/, HOME/evaluations/ID/ and HOME/exports/ID/ have one layout, and each
 file in it has one writer:
 
-config.json   page or command line, once    worker.log   the worker's stdout and stderr
+config.json   page or command line, before  worker.log   the worker's stdout and stderr
 status.json   worker, renamed over          lock         held by the worker while it lives
 events.jsonl  worker, appended              stop         page or command line: "save" or "discard"
 result.json   worker, at the end            note.md      page

@@ -10,18 +10,18 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel
 
 from codetune_ui.core.config import Config
-from codetune_ui.core.errors import CodeTuneError
+from codetune_ui.core.errors import CodeTuneError, RunError
 from codetune_ui.core.presets import preset
 from codetune_ui.runs.events import Event, read_events
 from codetune_ui.runs.lease import holder
 from codetune_ui.runs.process import request_stop, stop_in_background
-from codetune_ui.runs.queue import drop, move, place_of, start_or_wait, waiting, who_is_at_work
+from codetune_ui.runs.queue import drop, move, start_or_wait, waiting, who_is_at_work
 from codetune_ui.runs.state import ACTIVE, ENDED
 from codetune_ui.runs.store import Home, Run
 from codetune_ui.ui import words
@@ -80,6 +80,13 @@ def _with_plans(plan: Event | None, events: list[Event]) -> Event | None:
     return plan
 
 
+class Queue(NamedTuple):
+    """The runs that wait, in their order, and who is at work meanwhile."""
+
+    names: list[str]
+    at_work: str
+
+
 class Live:
     """Answers the page's questions about runs, from the disk."""
 
@@ -95,8 +102,10 @@ class Live:
         `view.SCORE_FIELDS`), c and r: steps of checkpoints and of resumes, log: [unix time, kind,
         text]. reset: forget what you have, this is all of it.
         """
-        runs = self.home.runs()
-        card = next((run for run in runs if run.state() in ACTIVE), runs[0] if runs else None)
+        runs, queue = self.home.runs(), self._queue()
+        card = next((run for run in runs if run.state() in ACTIVE), None)
+        card = card or next((run for run in runs if [run.name] == queue.names[:1]), None)
+        card = card or (runs[0] if runs else None)
         run = next((run for run in runs if run.name == name), None) if name else card
         answer: dict[str, Any] = {"run": run.name if run else "", "seq": 0, "reset": since == 0}
         answer |= {
@@ -111,11 +120,15 @@ class Live:
         }
         if run is not None:
             answer |= self._news(run, since)
-            answer["view"] = self.view(run).to_dict()
+            answer["view"] = self.view(run, queue).to_dict()
         if card is not None:
-            answer["card"] = self._card(card)
-        line = [turn.run.name for turn in waiting(self.home)]
-        return answer | self._machine() | {"names": [one.name for one in runs], "line": line}
+            answer["card"] = self._card(card, queue)
+        names = {"names": [one.name for one in runs], "queued": len(queue.names)}
+        return answer | self._machine() | names
+
+    def _queue(self) -> Queue:
+        names = [turn.run.name for turn in waiting(self.home)]
+        return Queue(names, who_is_at_work(self.home) if names else "")
 
     def _news(self, run: Run, since: int) -> dict[str, Any]:
         reset = since <= 0 or since > _size(run.events_path)
@@ -135,7 +148,7 @@ class Live:
             "log": lines[-MOST_LOG_LINES:],
         }
 
-    def view(self, run: Run) -> RunView:
+    def view(self, run: Run, queue: Queue) -> RunView:
         """Return what is to be said about a run now."""
         series, plan = self._memory.read(run)
         state = run.state()
@@ -151,12 +164,12 @@ class Live:
             tail=run.log_tail() if state in ("failed", "lost") else "",
             plan=plan,
             result=run.result() if state in ENDED else None,
-            place=place_of(run) if state == "waiting" else 0,
-            at_work=who_is_at_work(self.home) if state == "waiting" else "",
+            queued=queue.names,
+            at_work=queue.at_work,
         )
 
-    def _card(self, run: Run) -> dict[str, Any]:
-        view = self.view(run)
+    def _card(self, run: Run, queue: Queue) -> dict[str, Any]:
+        view = self.view(run, queue)
         series, _ = self._memory.read(run)
         shown = ("name", "state", "label", "step", "total", "percent", "left", "title")
         return {key: getattr(view, key) for key in shown} | {"spark": series.spark()}
@@ -168,10 +181,11 @@ class Live:
 
     def table(self) -> list[dict[str, Any]]:
         """Return one record per run for the Runs tab, the newest first."""
-        return [self._record(run) for run in self.home.runs()]
+        queue = self._queue()
+        return [self._record(run, queue) for run in self.home.runs()]
 
-    def _record(self, run: Run) -> dict[str, Any]:
-        view, config, status = self.view(run), _config(run), run.status()
+    def _record(self, run: Run, queue: Queue) -> dict[str, Any]:
+        view, config, status = self.view(run, queue), _config(run), run.status()
         series, _ = self._memory.read(run)
         best = series.best_eval()
         seconds = (run.result() or {}).get("seconds") or (status.updated - status.started)
@@ -251,16 +265,22 @@ def _end(run: Run) -> None:
     stop_in_background(run, patience_s=0.0, discard=_text(run.stop_path) == "discard")
 
 
+def _start(run: Run) -> None:
+    if run.state() != "created":  # an ended run's result would be lost
+        raise RunError(f"'{run.name}' has begun.", "Resume it, or start a new run.")
+    start_or_wait(run, "train")
+
+
 DEEDS: dict[str, Callable[[Run], Any]] = {
     "stop": request_stop,
     "discard": lambda run: request_stop(run, discard=True),
     "end": _end,
-    "start": lambda run: start_or_wait(run, "train"),
+    "start": _start,
     "resume": lambda run: start_or_wait(run, "resume"),
     "delete": lambda run: run.home.delete(run),
     "drop": drop,
-    "earlier": lambda run: move(run, place_of(run) - 1),
-    "later": lambda run: move(run, place_of(run) + 1),
+    "earlier": lambda run: move(run, -1),
+    "later": lambda run: move(run, 1),
 }
 
 

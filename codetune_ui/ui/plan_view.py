@@ -16,7 +16,7 @@ from codetune_ui.core.models import KNOWN_MODELS, ModelShape
 from codetune_ui.core.plan import Plan, guess_tokens_per_s, make_plan
 from codetune_ui.runs.files import read_json
 from codetune_ui.runs.lease import PLAYGROUND, Holder, holder
-from codetune_ui.runs.queue import waiting, who_is_at_work
+from codetune_ui.runs.queue import must_wait, who_is_at_work
 from codetune_ui.runs.state import ACTIVE
 from codetune_ui.runs.store import Home, Run
 from codetune_ui.ui import words
@@ -38,7 +38,7 @@ PARTS = {  # part of the memory estimate: label, colour
 class Outlook:
     """Everything the plan card says. label: what Start says; ready: whether it can be pressed.
 
-    at_work: for whom the run would wait, "" for nobody.
+    at_work: for whom the run would wait, "" for nobody; runs: how many one press makes.
     """
 
     plan: Plan
@@ -46,6 +46,7 @@ class Outlook:
     gpu: Gpu | None
     held: Holder | None
     at_work: str
+    runs: int
     code: tuple[str, str]  # kind ("ok", "bad", "") and sentence
     family: str
     label: str
@@ -63,9 +64,8 @@ def outlook(
     report = (read_json(scan.path / "report.json") if scan else None) or {}
     shape = base_shape(config)
     missing, code = _code(scan, report, config)
+    missing = "" if edited else missing  # its code was scanned when it was put there
     gpu = WATCH.look()
-    at_work = who_is_at_work(home)
-    waits = bool(at_work or waiting(home))
     return Outlook(
         plan=make_plan(
             config,
@@ -77,10 +77,11 @@ def outlook(
         there_gib=gpu.total_gib if gpu else memory_gib(),
         gpu=gpu,
         held=holder(home),
-        at_work=at_work,
+        at_work=who_is_at_work(home),
+        runs=runs,
         code=code,
         family=str(report.get("evidence") or report.get("family") or ""),
-        label=missing or _start(runs, edited, waits=waits),
+        label=missing or _start(runs, edited, waits=must_wait(home)),
         ready=not missing,
     )
 
@@ -89,12 +90,12 @@ def _start(runs: int, edited: str, *, waits: bool) -> str:
     """Return what a press on Start does.
 
     >>> _start(3, "", waits=False), _start(1, "", waits=True), _start(1, "calm-otter", waits=True)
-    ('Start 3 runs', 'Put in line', 'Save calm-otter')
+    ('Start 3 runs', 'Put in the queue', 'Save calm-otter')
     """
     if edited:
         return f"Save {edited}"
     many = f" {runs} runs" if runs > 1 else ""
-    return f"Put{many} in line" if waits else f"Start{many}" if many else START
+    return f"Put{many} in the queue" if waits else f"Start{many}" if many else START
 
 
 def base_shape(config: Config) -> ModelShape | None:
@@ -182,6 +183,7 @@ def wrong(error: ConfigError) -> str:
 def render(found: Outlook) -> str:
     """Return the plan card."""
     plan = found.plan
+    heading = f"Plan of each of the {found.runs} runs" if found.runs > 1 else "Plan"
     facts = {
         "Steps": f"{plan.total_steps:,}",
         "Tokens in all": _millions(plan.total_tokens),
@@ -194,7 +196,7 @@ def render(found: Outlook) -> str:
         f'<li class="{kind}">{escape(text)}</li>' for kind, text in _checks(found) if text
     )
     return (
-        f'<div class="plan"><h2>Plan</h2><dl>{cells}</dl>'
+        f'<div class="plan"><h2>{heading}</h2><dl>{cells}</dl>'
         f'<p class="sentence">{escape(plan.sentence())}</p>'
         f"{_memory_bar(plan.memory, found.there_gib)}"
         f'<ul class="checks">{checks}</ul></div>'

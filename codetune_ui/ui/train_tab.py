@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -14,7 +15,7 @@ from codetune_ui.runs.queue import change, start_or_wait
 from codetune_ui.runs.sweeps import start_sweep
 from codetune_ui.ui import plan_view
 from codetune_ui.ui.context import ACTION, QUIET, PageContext, attach, fragment, shown_errors
-from codetune_ui.ui.form import preset_of, remember
+from codetune_ui.ui.form import preset_of, recall, remember
 from codetune_ui.ui.words import PRESET_LABELS
 
 SIMPLE = ("max_steps", "max_seq_len", "learning_rate", "lora_rank", "fim_rate")
@@ -41,8 +42,8 @@ RUN_HEAD = """
     <button class="btn stop" data-can="end" data-act="end" id="b-end">End now</button>
     <button class="btn primary" data-can="start" data-act="start">Start</button>
     <button class="btn primary" data-can="resume" data-act="resume" id="b-resume">Resume</button>
-    <button class="btn" data-can="drop" data-act="drop" id="b-drop">Take out of the line</button>
-    <button class="btn" data-can="earlier" data-act="earlier">One earlier</button>
+    <button class="btn" data-can="drop" data-act="drop" id="b-drop">Take out of the queue</button>
+    <button class="btn" data-can="earlier" data-act="earlier">Start earlier</button>
     <button class="btn" data-can="edit" data-act="edit" id="b-edit">Edit</button>
     <button class="btn" data-can="new" data-act="new" id="b-new">New run</button>
   </div>
@@ -146,9 +147,10 @@ class Boxes(NamedTuple):
     begun: gr.Textbox
 
 
-def _heading(preset: str) -> str:
+def _heading(preset: str, edited: str = "") -> str:
     label = f"{PRESET_LABELS[preset]} preset" if preset else "your own"
-    return f'<div class="cardh"><h2>Settings</h2><em class="chip">{label}</em></div>'
+    whose = f"Settings of {html.escape(edited)}" if edited else "Settings"
+    return f'<div class="cardh"><h2>{whose}</h2><em class="chip">{label}</em></div>'
 
 
 def _build_advanced(page: PageContext) -> None:
@@ -181,7 +183,7 @@ def _build_sweep() -> tuple[gr.Dropdown, gr.Textbox]:
         )
         values = gr.Textbox(
             label="Values",
-            info="With commas between, for example 1e-4, 3e-4.",
+            info="Commas between: 1e-4, 3e-4; semicolons where a value has commas.",
             max_lines=1,
             elem_id="varied-values",
             interactive=True,
@@ -195,23 +197,25 @@ def _wire(page: PageContext, boxes: Boxes, refresh: gr.Button, shown: Outputs) -
     def read(given: dict[Any, Any]) -> tuple[Config, dict[str, Config]]:
         """Return the settings, and those of each run of a sweep."""
         config, varied = form.read(given), given[boxes.varied]
-        swept = variants(config, varied, given[boxes.values]) if varied else {}
-        return config, {} if given[boxes.edited] else swept
+        several = varied and not given[boxes.edited]
+        return config, variants(config, varied, given[boxes.values]) if several else {}
 
     def look(given: dict[Any, Any]) -> tuple[Any, ...]:
         """Inputs: every setting, current_scan, boxes. Outputs: see `Outputs`."""
-        heading = _heading(preset_of(form.values(given)))
+        edited = given[boxes.edited]
+        heading = _heading(preset_of(form.values(given)), edited)
         try:
             config, swept = read(given)
         except ConfigError as error:
             return heading, plan_view.wrong(error), gr.Button("Fix the settings", interactive=False)
-        remember(page.home, config)
+        if not edited:
+            remember(page.home, config)
         found = plan_view.outlook(
             page.home,
             config,
             given[page.current_scan],
             runs=max(1, len(swept)),
-            edited=given[boxes.edited],
+            edited=edited,
         )
         button = gr.Button(found.label, interactive=found.ready)
         return heading, plan_view.render(found), button
@@ -223,8 +227,9 @@ def _wire(page: PageContext, boxes: Boxes, refresh: gr.Button, shown: Outputs) -
             config, swept = read(given)
             if given[boxes.edited]:
                 run = page.home.run(given[boxes.edited])
+                run = page.home.rename(run, name) if name else run
                 change(run, config)
-                return (page.home.rename(run, name) if name else run).name, ""
+                return run.name, ""
             if swept:
                 return ",".join(run.name for run in start_sweep(page.home, name, swept)), ""
             run = page.home.create_run(config, name)
@@ -232,12 +237,12 @@ def _wire(page: PageContext, boxes: Boxes, refresh: gr.Button, shown: Outputs) -
         return run.name, ""
 
     def edit(name: str) -> list[Any]:
-        """Inputs: edited. Outputs: every setting."""
+        """Inputs: edited. Outputs: every setting, name; the form's own ones again at the end."""
         if not name:
-            return form.fill({})
+            return [*form.fill(recall(page.home)), ""]
         with shown_errors():
             config = page.home.run(name).config()
-        return form.fill({setting: getattr(config, setting) for setting in SETTINGS})
+        return [*form.fill({setting: getattr(config, setting) for setting in SETTINGS}), name]
 
     inputs = {*form.blocks, page.current_scan, boxes.varied, boxes.values, boxes.edited}
     changes = [box.change for box in (*form.blocks, boxes.varied, boxes.values)]
@@ -245,7 +250,7 @@ def _wire(page: PageContext, boxes: Boxes, refresh: gr.Button, shown: Outputs) -
     gr.on(triggers, look, inputs, list(shown), trigger_mode="always_last", **QUIET)
     # Not by `load`: with the widgets' own defaults it would overwrite what is about to be recalled.
     page.filled.then(look, inputs, list(shown), **QUIET)
-    recalled = boxes.edited.change(edit, boxes.edited, form.blocks, **ACTION)
+    recalled = boxes.edited.change(edit, boxes.edited, [*form.blocks, boxes.name], **ACTION)
     recalled.then(look, inputs, list(shown), **QUIET)  # what Start says comes after the settings
     started = shown.start.click(begin, {*inputs, boxes.name}, [boxes.begun, boxes.name], **ACTION)
     started.success(None, boxes.begun, js="(names) => CT.begun(names)", **ACTION)

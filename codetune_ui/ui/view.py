@@ -143,8 +143,8 @@ class RunView:
     percent: int
     left: str
     title: str
-    place: int  # in the line of those that wait, 0 for none
-    can: list[str]  # of: stop, end, resume, new, edit, earlier, drop, start
+    place: int  # in the queue, 0 for none
+    can: list[str]  # of: stop, end, resume, new, edit, earlier, later, drop, start
     note: str  # what the held-out code taught: over-fitting, and which step the adapter is from
     turned: bool  # it says that the held-out curve has turned
     tail: str  # last lines of the worker's log, when it failed or was lost
@@ -169,16 +169,18 @@ def view_run(
     tail: str = "",
     plan: Event | None = None,
     result: Mapping[str, Any] | None = None,
-    place: int = 0,
+    queued: Sequence[str] = (),
     at_work: str = "",
 ) -> RunView:
     """Return what the page says about a run.
 
     config: None when its file cannot be read. checkpoint_step: of the newest checkpoint on disk,
     0 for none. stopping_s: seconds since a stop was asked for. plan: the run's last plan event.
-    result: the worker's figures at the end. place, at_work: in the line, and for whom it waits.
+    result: the worker's figures at the end. queued: the runs that wait, in their order; at_work:
+    who keeps the first from beginning.
     """
     step = max(status.step, series.step)
+    place = queued.index(name) + 1 if name in queued else 0
     total = status.total_steps or (config.max_steps if config else 0)
     percent = min(100, 100 * step // total) if total else 0
     turn = series.turned()
@@ -207,7 +209,11 @@ def view_run(
         left=words.duration(_seconds_left(series, total)) if state == "running" else "",
         title=f"{percent}% · {name}" if state in ACTIVE else f"{name} {words.STATE_LABELS[state]}",
         place=place,
-        can=_possible(state, checkpoint_step, stopping_s, place, begun=status.started > 0),
+        can=(
+            _possible_waiting(place, len(queued), begun=status.state != "created")
+            if state == "waiting"
+            else _possible(state, checkpoint_step, stopping_s)
+        ),
         note=" ".join(filter(None, (words.overfit(turn, *_keeps(config, series, why)), why))),
         turned=turn is not None,
         tail=tail if state in ("failed", "lost") else "",
@@ -230,17 +236,18 @@ def _seconds_left(series: Series, total: int) -> float | None:
     return eta_seconds([row[0] for row in rows], [row[7] for row in rows], total)
 
 
-def _possible(
-    state: State, checkpoint_step: int, stopping_s: float | None, place: int, *, begun: bool
-) -> list[str]:
+def _possible_waiting(place: int, queued: int, *, begun: bool) -> list[str]:
+    fits = {"earlier": place > 1, "later": 0 < place < queued, "edit": not begun}
+    return [name for name, fit in fits.items() if fit] + ["drop", "new"]
+
+
+def _possible(state: State, checkpoint_step: int, stopping_s: float | None) -> list[str]:
     """Return which buttons fit the state."""
-    if state == "waiting":
-        return (["earlier"] if place > 1 else []) + ([] if begun else ["edit"]) + ["drop", "new"]
     if state == "stopping":
         return ["end"] if (stopping_s or 0.0) > END_NOW_AFTER_S else []
     if state in ACTIVE:
         return ["stop"]
-    if state == "created":  # taken out of the line on the command line
+    if state == "created":  # it was taken out of the queue
         return ["start", "new"]
     resumable = state != "finished" and checkpoint_step > 0
     return ["resume", "new"] if resumable else ["new"]

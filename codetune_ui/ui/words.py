@@ -69,13 +69,13 @@ def headline(
 
 
 def turn(place: int, at_work: str) -> str:
-    """Return how long a waiting run's line is.
+    """Return how long a waiting run has to wait; place: in the queue, from 1.
 
     >>> turn(2, "calm-otter")
     "Waits for its turn: 1 run before it, 'calm-otter' is at work."
     """
     before = place - 1
-    runs = f"{before:,} run{'s' if before > 1 else ''} before it" if before else "the next"
+    runs = f"{before:,} run{'s' if before > 1 else ''} before it" if before > 0 else "it is next"
     return f"Waits for its turn: {runs}" + (f", '{at_work}' is at work." if at_work else ".")
 
 

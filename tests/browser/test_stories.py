@@ -167,15 +167,6 @@ def test_an_open_page_does_not_draw_without_end(page: Page) -> None:
     )
 
 
-def test_a_running_run_keeps_another_from_starting(run: Run, page: Page) -> None:
-    page.get_by_role("tab", name="Train").click()
-    page.evaluate("CT.newRun()")
-    start = page.locator("#b-start")
-    page.wait_for_function("document.getElementById('b-start')?.innerText !== 'Start training'")
-    assert start.inner_text() in (f"{run.name} is training", f"GPU is held by {run.name}")
-    assert start.is_disabled()
-
-
 def test_the_fim_preview_follows_a_setting_finds_a_file_and_shows_its_tokens(page: Page) -> None:
     page.get_by_role("tab", name="FIM Preview").click()
     page.wait_for_selector("#fim pre.code")

@@ -6,8 +6,8 @@ import pytest
 
 from codetune_ui.core.config import Config
 from codetune_ui.core.errors import ConfigError
-from codetune_ui.core.sweep import run_name, variants
-from codetune_ui.runs.names import check_name
+from codetune_ui.core.sweep import variants
+from codetune_ui.runs.names import check_name, with_suffix
 
 
 def test_each_value_is_one_run_and_nothing_else_changes() -> None:
@@ -46,6 +46,6 @@ def test_what_cannot_be_tried_is_refused_before_a_run_is_made(
 @pytest.mark.parametrize("values", ["a/b c; Ä", "x,y;x y", f"{'q' * 90};{'r' * 90}"])
 def test_every_name_is_a_name_that_a_run_can_have(values: str) -> None:
     found = variants(Config(), "include", values)
-    names = [run_name("b" * 64, suffix) for suffix in found]
+    names = [with_suffix("b" * 64, suffix) for suffix in found]
     assert len(set(names)) == 2
     assert [check_name(name) for name in names] == names

@@ -78,7 +78,7 @@ def test_ten_queued_runs_finish_in_order_though_app_and_keeper_are_killed_twice(
     config = tiny_config(tiny_model, code_folder).replace(max_steps=2)
     runs: list[Run] = [there.create_run(config, f"run-{number}") for number in range(RUNS)]
     with app(there):
-        enter(runs)
+        enter(there, runs)
         wait_for(lambda: runs[2].state() == "finished")
     assert not is_held(keeper_lock(there))
     assert waiting(there)

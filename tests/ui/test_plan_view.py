@@ -80,7 +80,7 @@ def test_while_another_trains_the_run_is_put_in_line_and_told_behind_whom(there:
     with acquire(there, "amber-otter", "training"):
         found = outlook(there, preset("demo"), scan.name)
     assert found.ready
-    assert found.label == "Put in line"
+    assert found.label == "Put in the queue"
     assert "this one waits its turn" in render(found)
     assert "amber-otter" in render(found)
 

@@ -90,7 +90,7 @@ def test_an_edited_run_keeps_its_place_and_gets_settings_and_name(
     demo: gr.Blocks, home: Path
 ) -> None:
     run = Home(home).create_run(preset("demo"), "old")
-    enter([run])
+    enter(Home(home), [run])
     names, _ = handler(demo, "begin")(given(demo, {"edited": "old"}, lora_rank=4))
     assert names == "first"
     assert Home(home).run("first").config().lora_rank == 4

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from codetune_ui.core.presets import preset
 from codetune_ui.runs.events import Event
 from codetune_ui.runs.state import State, Status
@@ -28,20 +30,20 @@ def look(
     stopping_s: float | None = None,
     message: str = "",
     tail: str = "",
-    place: int = 0,
+    queued: Sequence[str] = (),
     at_work: str = "",
-    begun: bool = False,
+    written: State | None = None,
 ) -> RunView:
     return view_run(
         "calm-otter",
         preset("demo"),
         state,
-        Status(state=state, step=30, total_steps=150, message=message, started=float(begun)),
+        Status(state=written or state, step=30, total_steps=150, message=message),
         series or Series(),
         checkpoint_step=checkpoint_step,
         stopping_s=stopping_s,
         tail=tail,
-        place=place,
+        queued=queued,
         at_work=at_work,
     )
 
@@ -117,15 +119,17 @@ def test_a_run_that_does_not_stop_can_be_ended_after_a_while() -> None:
 
 
 def test_a_waiting_run_says_its_place_and_can_be_changed_until_it_begins() -> None:
-    first, second = look("waiting", place=1, at_work="red-fox"), look("waiting", place=2)
-    assert first.headline == "Waits for its turn: the next, 'red-fox' is at work."
+    line = ["calm-otter", "other"]
+    first = look("waiting", queued=line, at_work="red-fox", written="created")
+    second = look("waiting", queued=line[::-1], written="created")
+    assert first.headline == "Waits for its turn: it is next, 'red-fox' is at work."
     assert second.headline == "Waits for its turn: 1 run before it."
-    assert first.can == ["edit", "drop", "new"]
+    assert first.can == ["later", "edit", "drop", "new"]
     assert second.can == ["earlier", "edit", "drop", "new"]
 
 
 def test_a_resumed_run_that_waits_cannot_be_edited() -> None:
-    assert look("waiting", begun=True, place=1).can == ["drop", "new"]
+    assert look("waiting", queued=["calm-otter"], written="stopped").can == ["drop", "new"]
 
 
 def test_only_a_run_with_a_checkpoint_can_be_resumed() -> None:

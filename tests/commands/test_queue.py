@@ -60,6 +60,7 @@ def test_the_queue_is_shown_moved_edited_and_emptied(there: Home) -> None:
     shown = last_json(call("queue", "b", "--to", "1", "--set", "seed=7", "--json"))
     assert [row["run"] for row in shown["waiting"]] == ["b", "a"]
     assert there.run("b").config().seed == 7
+    refused(call("queue", "b", "--set", "source=/nowhere"), "/nowhere")
     call("queue", "b", "--drop")
     call("queue", "a", "--drop")
     assert call("queue").stdout.strip() == "No run waits."
@@ -77,6 +78,7 @@ def test_stop_takes_a_waiting_run_out_of_the_line(there: Home) -> None:
     call("train", "--name", "a", "--queue")
     assert last_json(call("stop", "a", "--json")) == {"run": "a", "state": "created"}
     assert line(there) == []
+    assert there.run("a").state() == "created"
 
 
 def test_train_waits_for_its_turn_and_is_followed_to_its_end(
