@@ -116,11 +116,18 @@ def resume(
         bool,
         typer.Option("--weights-only", help="Where its optimizer is damaged: begin that anew."),
     ] = False,
+    processes: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Go on with another number of processes."),
+    ] = None,
     as_json: AsJson = False,
     home: HomeDir = None,
 ) -> None:
     """Go on from the last good checkpoint, and follow to the end."""
-    _train(home_of(home).run(run), WEIGHTS_ONLY if weights_only else "resume", as_json)
+    found = home_of(home).run(run)
+    if processes is not None and not found.alive():
+        found.divide_among(processes)
+    _train(found, WEIGHTS_ONLY if weights_only else "resume", as_json)
 
 
 def stop(

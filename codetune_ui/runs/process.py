@@ -26,6 +26,7 @@ from codetune_ui.runs.store import Run, discard_attempt, replace_text
 
 __all__ = [
     "LockHeldError",
+    "end_with_parent",
     "environment",
     "hold",
     "is_held",
@@ -155,6 +156,19 @@ def run_in_foreground(
             process.terminate()
             process.wait()
     return 0 if ended_by_us else process.returncode
+
+
+def end_with_parent() -> None:
+    """End this process once its parent is gone, however it went: its end of the pipe closes."""
+    threading.Thread(target=_wait_for_parent, daemon=True, name="parent").start()
+
+
+def _wait_for_parent() -> None:
+    # Not through sys.stdin: its lock would be held at the interpreter's own shutdown.
+    with contextlib.suppress(OSError):
+        while os.read(0, 1):
+            pass
+    os._exit(0)
 
 
 def environment(home: Path) -> dict[str, str]:

@@ -21,7 +21,7 @@ ONE = row([1, 2, 3, 4, 5, 6], [-100, 2, 3, 4, 5, 6], (6,))
 def test_positions_restart_at_each_example_and_there_is_no_mask() -> None:
     batch = collate([TWO, ONE], flat=False)
     assert batch["position_ids"].tolist() == [[0, 1, 2, 0, 1, 0], [0, 1, 2, 3, 4, 5]]
-    assert sorted(batch) == ["input_ids", "labels", "position_ids", "tokens"]
+    assert sorted(batch) == ["input_ids", "labels", "position_ids", "targets", "tokens"]
 
 
 def test_the_first_token_of_an_example_carries_no_loss() -> None:
