@@ -59,6 +59,7 @@ class Siblings:
         self._machine = machine
         self._give_up = give_up
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._watches: list[threading.Thread] = []
         self._failure: CodeTuneError | None = None
         self._failed = threading.Event()
         self._closing = threading.Event()
@@ -91,16 +92,19 @@ class Siblings:
             start_new_session=os.name == "posix",  # a signal to the group is the worker's to obey
         )
         self._processes.append(process)
-        watch = threading.Thread(target=self._watch, args=(seat, process), daemon=True)
-        watch.start()
+        self._watches.append(
+            threading.Thread(target=self._watch, args=(seat, process), daemon=True)
+        )
+        self._watches[-1].start()
 
     def _watch(self, seat: Seat, process: subprocess.Popen[bytes]) -> None:
         """Hand on what one writes, and see how it ends."""
         assert process.stdout is not None
         last = ""
-        for line in process.stdout:
-            last = line.decode("utf-8", "replace").rstrip()
-            print(f"{seat.words}: {last}", flush=True)  # noqa: T201 - into worker.log
+        with process.stdout:
+            for line in process.stdout:
+                last = line.decode("utf-8", "replace").rstrip()
+                print(f"{seat.words}: {last}", flush=True)  # noqa: T201 - into worker.log
         code = process.wait()
         if code == 0 or self._closing.is_set():
             return
@@ -122,6 +126,8 @@ class Siblings:
 
     def _end(self) -> None:
         self._closing.set()
+        if self.listener is not None:
+            self.listener.close()  # where nobody came
         for process in self._processes:
             assert process.stdin is not None
             process.stdin.close()  # the sign to go
@@ -132,6 +138,8 @@ class Siblings:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        for watch in self._watches:
+            watch.join(END_S)
 
 
 def _failure(seat: Seat, code: int, last: str) -> CodeTuneError:
