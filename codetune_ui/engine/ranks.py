@@ -47,16 +47,17 @@ class Ranks:
             dist.all_reduce(total)
         return [int(count) for count in total]
 
+    @torch.no_grad()
     def sum_in_place(self, tensors: Sequence[Tensor]) -> None:
-        """Replace tensors on the device by their sums over all processes, the same on each."""
+        """Replace fp32 tensors on the device by their sums over all processes, the same on each."""
         if self.size == 1:
             return
-        flat = torch.cat([tensor.detach().float().flatten() for tensor in tensors])
+        flat = torch.cat([tensor.flatten() for tensor in tensors])
         with _together():
             dist.all_reduce(flat)
         pieces = torch.split(flat, [tensor.numel() for tensor in tensors])
-        for tensor, piece in zip(tensors, pieces, strict=True):
-            tensor.detach().copy_(piece.view_as(tensor))
+        sums = [piece.view_as(tensor) for piece, tensor in zip(pieces, tensors, strict=True)]
+        torch._foreach_copy_(list(tensors), sums)
 
     def tell(self, value: Value) -> Value:
         """Return the first process's value, on all of them."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import traceback
 
 from codetune_ui.core.errors import CodeTuneError
 from codetune_ui.engine.report import Mute, NoWish
 from codetune_ui.engine.seat import Seat, set_environment
 from codetune_ui.engine.siblings import REFUSED, STARTED_BY_WORKER
-from codetune_ui.runs.process import end_with_parent
+from codetune_ui.runs.process import end_with_parent, leave_at_once
 from codetune_ui.runs.store import Run
 
 
@@ -24,7 +25,10 @@ def train_along(run: Run, job: str, seat: Seat) -> int:
         _train(run, job, seat)
     except CodeTuneError as error:
         print(error, flush=True)  # noqa: T201 - the worker hands it on
-        return REFUSED
+        leave_at_once(REFUSED)
+    except Exception:  # noqa: BLE001 - the last line of defence of this process
+        traceback.print_exc()
+        leave_at_once(1)
     return 0
 
 

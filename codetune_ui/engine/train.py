@@ -16,12 +16,12 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 from torch.utils.data import Dataset, SequentialSampler
-from transformers import PrinterCallback, Trainer, TrainingArguments, set_seed
+from transformers import PrinterCallback, Trainer, set_seed
 
-from codetune_ui.core.config import Config
 from codetune_ui.core.errors import MachineError
 from codetune_ui.core.pack import IGNORE_INDEX, Row
 from codetune_ui.engine import checkpoint
+from codetune_ui.engine.arguments import training_arguments
 from codetune_ui.engine.best import Best
 from codetune_ui.engine.callbacks import Meter, Narrator, OwnChance, Stopper
 from codetune_ui.engine.guard import Guard
@@ -84,7 +84,7 @@ def train_adapter(
         Best(place.run, place.reporter, resumed=resume_from is not None or not ranks.first),
         scorecard,
         model=model,
-        args=_arguments(place, own, pace, resumed=resume_from is not None),
+        args=training_arguments(place, own, pace, resumed=resume_from is not None),
         train_dataset=ShareOfRows(train_rows, config.global_batch_rows, ranks.seat),
         eval_dataset=val_rows,
         callbacks=[
@@ -386,44 +386,6 @@ def summed_loss(logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tenso
         reduction="sum",
     )
     return nll, (targets != IGNORE_INDEX).sum()
-
-
-def _arguments(place: Place, config: Config, pace: Pace, *, resumed: bool) -> TrainingArguments:
-    cuda = place.hardware.device == "cuda"
-    # A step of the fused engine comes as a whole: it cuts its passes itself.
-    rows = pace.way.rows if pace.steps is None else config.global_batch_rows
-    return TrainingArguments(
-        output_dir=str(place.run.checkpoints_dir),
-        max_steps=config.max_steps,
-        per_device_train_batch_size=rows,
-        per_device_eval_batch_size=pace.way.rows,
-        gradient_accumulation_steps=config.global_batch_rows // rows,
-        learning_rate=config.learning_rate,
-        lr_scheduler_type=config.lr_scheduler,
-        warmup_steps=config.warmup_steps,
-        weight_decay=config.weight_decay,
-        max_grad_norm=config.max_grad_norm,
-        optim="adamw_torch_fused",
-        bf16=place.precision.dtype == torch.bfloat16,
-        fp16=place.precision.dtype == torch.float16,
-        use_cpu=not cuda,
-        eval_strategy="steps",
-        eval_steps=config.eval_every,
-        eval_on_start=not resumed,
-        save_strategy="steps",
-        save_steps=config.save_every,
-        logging_strategy="steps",
-        logging_steps=config.log_every,
-        logging_first_step=True,
-        logging_nan_inf_filter=False,  # it logs a diverged loss as 0
-        report_to="none",
-        disable_tqdm=True,
-        seed=config.seed,
-        data_seed=config.seed,
-        remove_unused_columns=False,
-        label_names=["labels"],
-        dataloader_pin_memory=cuda and pace.steps is None,
-    )
 
 
 def _manifest(resume_from: Path | None) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from codetune_ui.engine.seat import Seat, check_cards, set_environment, take_sea
 from codetune_ui.runs.events import read_events
 from codetune_ui.runs.files import replace_json
 from codetune_ui.runs.lock import LockHeldError, hold
-from codetune_ui.runs.process import WEIGHTS_ONLY
+from codetune_ui.runs.process import WEIGHTS_ONLY, leave_at_once
 from codetune_ui.runs.store import Run, discard_attempt
 
 if TYPE_CHECKING:
@@ -62,10 +62,13 @@ def main(arguments: list[str]) -> int:
         return train_along(run, job, seat)
     try:
         with hold(run.lock_path):
-            return _work(job, run, jobs[job])
+            code = _work(job, run, jobs[job])
     except LockHeldError:
         sys.stderr.write(f"Another worker holds '{run.name}'.\n")
         return 2
+    if code and jobs[job] is train:
+        leave_at_once(code)  # the interpreter's end may wait for processes that are gone
+    return code
 
 
 def _work(job: str, run: Run, do: Job) -> int:
@@ -171,7 +174,7 @@ def _give_up(reporter: Reporter, error: CodeTuneError) -> None:
     """End this process at once: what it waits for will never come."""
     _fail(reporter, error.message, error.hint)
     reporter.close()
-    os._exit(1)
+    leave_at_once(1)
 
 
 def evaluate_job(job: Run, reporter: Reporter, stop: StopWish) -> None:

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import psutil
 
@@ -32,6 +33,7 @@ __all__ = [
     "is_held",
     "kill_worker",
     "launch",
+    "leave_at_once",
     "request_stop",
     "run_in_foreground",
     "spawn",
@@ -169,6 +171,14 @@ def _wait_for_parent() -> None:
         while os.read(0, 1):
             pass
     os._exit(0)
+
+
+def leave_at_once(code: int) -> NoReturn:
+    """End this process without waiting for what libraries still do in it."""
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def environment(home: Path) -> dict[str, str]:

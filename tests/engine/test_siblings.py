@@ -45,15 +45,15 @@ def until(true: Callable[[], object], patience_s: float = 30.0) -> None:
         time.sleep(0.02)
 
 
-def children() -> list[psutil.Process]:
-    return [one for one in psutil.Process().children() if one.status() != psutil.STATUS_ZOMBIE]
+def alive(some: Siblings) -> int:
+    return sum(one.poll() is None for one in some._processes)
 
 
 def left_alone(some: Siblings, error: Exception) -> None:
     """Come to an error when all of them are gone."""
     with some:
         some.start()
-        until(lambda: not children())
+        until(lambda: not alive(some))
         raise error
 
 
@@ -121,7 +121,7 @@ def test_what_a_sibling_writes_is_handed_on_with_its_number(
 ) -> None:
     with beside(run, "print('here I am')", size=3) as some:
         some.start()
-        until(lambda: not children())
+        until(lambda: not alive(some))
     assert sorted(capfd.readouterr().out.splitlines()) == [
         "process 2 of 3: here I am",
         "process 3 of 3: here I am",
@@ -131,15 +131,15 @@ def test_what_a_sibling_writes_is_handed_on_with_its_number(
 def test_siblings_end_with_the_block(run: Run) -> None:
     with beside(run, FOR_EVER, size=3) as some:
         some.start()
-        assert len(children()) == 2
-    assert children() == []
+        assert alive(some) == 2
+    assert not alive(some)
 
 
 def test_one_that_hears_nothing_is_killed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(siblings, "END_S", 0.2)
     with beside(run, "import time; time.sleep(600)") as some:
         some.start()
-    assert children() == []
+    assert not alive(some)
 
 
 @pytest.mark.parametrize(
