@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -11,12 +12,14 @@ from pathlib import Path
 import psutil
 import pytest
 
+from codetune_ui.core.assets import PROJECT_ROOT
 from codetune_ui.core.config import Config
 from codetune_ui.core.errors import CodeTuneError, MachineError, RunError
-from codetune_ui.engine import siblings
+from codetune_ui.engine import siblings, worker
 from codetune_ui.engine.seat import Seat, card_of, check_cards, set_environment, take_seat
 from codetune_ui.engine.siblings import AloneError, Siblings
 from codetune_ui.runs import process
+from codetune_ui.runs.events import read_events
 from codetune_ui.runs.store import Home, Run
 from tests.quick_run import tiny_config
 
@@ -113,6 +116,14 @@ def test_more_processes_than_cards_are_refused_but_not_without_any(
     assert caught.value.hint.startswith("Set processes to 1")
 
 
+def test_a_worker_asks_the_machine_for_its_cards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr("codetune_ui.runs.doctor.gpus", lambda: [{"name": "H200"}] * 3)
+    assert worker._first_of(3) == Seat(size=3, local_size=3)
+    with pytest.raises(MachineError, match="4 processes need 4 GPUs, and 3 are here"):
+        worker._first_of(4)
+
+
 # --- how they end
 
 
@@ -197,3 +208,21 @@ def test_nothing_is_left_of_a_worker_that_is_killed(pair: Run) -> None:
     psutil.wait_procs([worker, *mates], timeout=20)
     assert [one for one in mates if one.is_running() and one.status() != psutil.STATUS_ZOMBIE] == []
     assert pair.state() == "lost"
+
+
+@pytest.mark.slow
+def test_accelerate_launch_trains_the_same(home: Path, tiny_model: Path, code_folder: Path) -> None:
+    config = tiny_config(tiny_model, code_folder).replace(max_steps=4)
+    runs = [Home(home).create_run(config, name) for name in ("alone", "launched")]
+    worker_of = ["-m", "codetune_ui.engine.worker", "train"]
+    launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
+    launch += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
+    for run, before in zip(runs, ([], launch), strict=True):
+        command = [sys.executable, *before, *worker_of, str(run.path)]
+        subprocess.run(command, cwd=PROJECT_ROOT, check=True, timeout=240)
+    losses = [
+        [event["loss"] for event in read_events(run.events_path)[0] if event["kind"] == "train"]
+        for run in runs
+    ]
+    assert len(losses[0]) == 4
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
