@@ -101,6 +101,15 @@ def test_a_command_on_an_unknown_run_is_refused(command: str) -> None:
     refused(call(command, "nobody"), "There is no run 'nobody'.")
 
 
+def test_a_number_of_processes_that_does_not_fit_a_run_is_refused(home: Path) -> None:
+    Home(home).create_run(Config(), "first")
+    refused(
+        call("resume", "first", "--processes", "3"),
+        "16 rows per step cannot be divided among 3 processes.",
+        "Set processes to 2",
+    )
+
+
 # --- refused input
 
 

@@ -138,11 +138,17 @@ def resume(
         bool,
         typer.Option("--weights-only", help="Where its optimizer is damaged: begin that anew."),
     ] = False,
+    processes: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Go on with another number of processes."),
+    ] = None,
     as_json: AsJson = False,
     home: HomeDir = None,
 ) -> None:
     """Go on from the last good checkpoint, and follow to the end."""
     found = home_of(home).run(run)
+    if processes is not None and not found.alive():
+        found.divide_among(processes)
     again = WEIGHTS_ONLY if weights_only else "resume"
     _train(found, "train" if found.state() == "created" else again, as_json)
 

@@ -40,10 +40,30 @@ class Config(TrainingSettings, CodeSettings):
                 f"Try {max(fitting, self.micro_batch_rows)} rows per step.",
                 field="global_batch_rows",
             )
+        if self.global_batch_rows % self.processes:
+            rows = f"{self.global_batch_rows} row{'' if self.global_batch_rows == 1 else 's'}"
+            whole = -(-self.global_batch_rows // self.processes) * self.processes
+            raise ConfigError(
+                f"{rows} per step cannot be divided among {self.processes} processes.",
+                f"Set processes to {_divisor(self.global_batch_rows, self.processes)}, "
+                f"or rows per step to {whole}.",
+                field="processes",
+            )
+
+    def share(self, processes: int) -> Config:
+        """Return what each of so many processes trains, as if it were alone.
+
+        >>> one = Config(global_batch_rows=16, micro_batch_rows=8).share(4)
+        >>> (one.processes, one.global_batch_rows, one.micro_batch_rows)
+        (1, 4, 4)
+        """
+        rows = self.replace(processes=processes).global_batch_rows // processes
+        fitting = _divisor(rows, self.micro_batch_rows)
+        return self.replace(processes=1, global_batch_rows=rows, micro_batch_rows=fitting)
 
     @property
     def grad_accum_steps(self) -> int:
-        """Forward passes per optimizer step."""
+        """Forward passes per optimizer step, of all processes together."""
         return self.global_batch_rows // self.micro_batch_rows
 
     @property
@@ -86,6 +106,11 @@ class Config(TrainingSettings, CodeSettings):
     def replace(self, **changes: Any) -> Config:
         """Return a copy with some settings changed, checked again."""
         return Config.from_dict({**dataclasses.asdict(self), **changes})
+
+
+def _divisor(number: int, most: int) -> int:
+    """Return the largest divisor of a number that is not above `most`."""
+    return next(n for n in range(min(number, most), 0, -1) if number % n == 0)
 
 
 SETTINGS: dict[str, Setting] = {}  # filled below, once the class exists

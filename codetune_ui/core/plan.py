@@ -34,10 +34,11 @@ CORE_TFLOPS = 0.022  # one AVX2 core in float32, as measured on a 16 M model
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a config amounts to; `seconds` and `memory` are estimates."""
+    """What a config amounts to; `seconds` and `memory` (of one process) are estimates."""
 
     micro_batch_rows: int
     grad_accum_steps: int
+    processes: int
     global_batch_rows: int
     tokens_per_step: int
     total_steps: int
@@ -50,7 +51,11 @@ class Plan:
         """Return the plan in one line."""
         passes = f"{self.micro_batch_rows} row{'' if self.micro_batch_rows == 1 else 's'}"
         if self.grad_accum_steps > 1:
-            passes += f" × {self.grad_accum_steps} passes = {self.global_batch_rows} rows"
+            passes += f" × {self.grad_accum_steps} passes"
+        if self.processes > 1:
+            passes += f" × {self.processes} processes"
+        if self.global_batch_rows > self.micro_batch_rows:
+            passes += f" = {self.global_batch_rows} rows"
         parts = [
             f"{passes} = {self.tokens_per_step:,} tokens per step",
             f"{self.total_steps:,} step{'' if self.total_steps == 1 else 's'}",
@@ -79,17 +84,19 @@ def make_plan(
     '16 rows = 32,768 tokens per step · 2,000 steps · about 33 min'
     """
     total = config.tokens_per_step * config.max_steps
-    way = planned_way(config, shape, room_gib)
+    own = config.share(config.processes)
+    way = planned_way(own, shape, room_gib)
     return Plan(
         micro_batch_rows=way.rows,
-        grad_accum_steps=config.global_batch_rows // way.rows,
+        grad_accum_steps=own.global_batch_rows // way.rows,
+        processes=config.processes,
         global_batch_rows=config.global_batch_rows,
         tokens_per_step=config.tokens_per_step,
         total_steps=config.max_steps,
         total_tokens=total,
         epochs=total / train_tokens if train_tokens else None,
         seconds=total / tokens_per_s if tokens_per_s else None,
-        memory=estimate_memory(shape, config, way) if shape else None,
+        memory=estimate_memory(shape, own, way) if shape else None,
     )
 
 
@@ -120,16 +127,17 @@ def guess_tokens_per_s(
 
     A frozen base costs two forward-sized passes a token, recomputation a third.
     """
-    way = planned_way(config, shape, room_gib)
+    own = config.share(config.processes)
+    way = planned_way(own, shape, room_gib)
     if card is None:
-        rate = CORE_TFLOPS * cores
+        rate = CORE_TFLOPS * cores  # which the processes share
     else:
         known = (rate for name, rate in CARD_TFLOPS.items() if name in card)
         rate = next(known, OTHER_CARD_TFLOPS)
         if way.engine == "fused":
             slower = CARD_TFLOPS[MEASURED_CARD] / rate
-            return config.tokens_per_step / (step_seconds(shape, config, way) * slower)
-        rate *= USED_SHARE
+            return config.tokens_per_step / (step_seconds(shape, own, way) * slower)
+        rate *= USED_SHARE * config.processes
     passes = 3 if way.again else 2
     weights = shape.linear_parameters + shape.vocab * shape.hidden
     return rate * 1e12 / (2 * weights * passes)

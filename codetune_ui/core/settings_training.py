@@ -63,6 +63,14 @@ class TrainingSettings:
         low=1,
         high=4096,
     )
+    processes: int = setting(
+        1,
+        "Processes",
+        "Processes that train together, each on a GPU of its own; they divide the rows of a step.",
+        group="training",
+        low=1,
+        high=64,
+    )
     learning_rate: float = setting(
         2e-4,
         "Learning rate",

@@ -57,7 +57,8 @@ class Task:
         Raises `MachineError` when the memory does not suffice in the smallest way, or too often.
         """
         run, reporter = self.place.run, self.place.reporter
-        config, again = run.config(), 0
+        ranks, again = self.place.ranks, 0
+        config = run.config().share(ranks.size)
         while True:
             try:
                 return self._attempt(config, resume_from)
@@ -71,7 +72,7 @@ class Task:
             gc.collect()
             if self.place.hardware.device == "cuda":
                 torch.cuda.empty_cache()
-            resume_from = checkpoint.newest_good(run)[0] or resume_from
+            resume_from = ranks.tell(checkpoint.newest_good(run)[0] or resume_from)
             if resume_from is None:
                 reporter.event("resume", step=0)  # who watches forgets the steps until now
 
@@ -86,7 +87,7 @@ class Task:
         # --- pace
         training, held_out = _row_files(place.run, self.producer, self.prepared)
         some = [training[index] for index in range(min(2, len(training)))]
-        pace = choose_pace(tuned, config, place.precision, some)
+        pace = choose_pace(tuned, config, place.precision, some, place.ranks)
         _tell_pace(reporter, pace)
         place.stop.check()
         # --- loop

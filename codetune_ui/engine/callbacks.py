@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import (
     TrainerCallback,
@@ -18,6 +19,7 @@ from transformers import (
 )
 
 from codetune_ui.engine.hardware import Device, peak_memory_gib
+from codetune_ui.engine.ranks import Ranks
 from codetune_ui.engine.report import Reporter, StopWish
 from codetune_ui.engine.spent import Spent
 
@@ -50,7 +52,8 @@ class Meter:
         self.spent = Spent()
         self._nll: torch.Tensor | float = 0.0
         self._targets: torch.Tensor | float = 0.0
-        self._accepted: tuple[torch.Tensor | float, torch.Tensor | float] = (0.0, 0.0)
+        self._step_nll: torch.Tensor | float = 0.0
+        self._step_targets: torch.Tensor | float = 0.0
         self._tokens = 0
         self._seconds = 0.0
         self._since: float | None = None
@@ -62,21 +65,28 @@ class Meter:
         since = values.get("since_reading") or {}
         meter._nll = float(since.get("nll", 0.0))
         meter._targets = float(since.get("targets", 0.0))
-        meter._accepted = (meter._nll, meter._targets)
         return meter
 
     def to_dict(self) -> dict[str, Any]:
         """Return what a resumed run needs to log what an undisturbed one would."""
-        since = {"nll": float(self._nll), "targets": float(self._targets)}
+        nll, targets = self._sums()
+        since = {"nll": nll, "targets": targets}
         return {"tokens": self.total_tokens, "since_reading": since}
 
     def add_loss(self, nll: torch.Tensor, targets: torch.Tensor | int) -> None:
         """Add one pass: the summed loss and the count of its target tokens, left on the device."""
-        self._nll = self._nll + nll.detach()
-        self._targets = self._targets + targets
+        self._step_nll = self._step_nll + nll.detach()
+        self._step_targets = self._step_targets + targets
+
+    def step_sums(self) -> list[torch.Tensor]:
+        """Return the step's loss and targets, for those of other processes to be added in place."""
+        nll = torch.as_tensor(self._step_nll, dtype=torch.float32)
+        targets = torch.as_tensor(self._step_targets, dtype=torch.float32, device=nll.device)
+        self._step_nll, self._step_targets = nll, targets
+        return [nll, targets]
 
     def add_tokens(self, tokens: int) -> None:
-        """Add the tokens of one pass."""
+        """Add the tokens of a step."""
         self._tokens += tokens
         self.total_tokens += tokens
         self.own_tokens += tokens
@@ -95,15 +105,14 @@ class Meter:
             self._since = None
 
     def finite(self) -> torch.Tensor:
-        """Return a truth value on the device: whether the loss is a number so far."""
-        return torch.isfinite(torch.as_tensor(self._nll))
+        """Return a truth value on the device: whether the step's loss is a number."""
+        return torch.isfinite(torch.as_tensor(self._step_nll))
 
     def accept(self, fine: torch.Tensor) -> None:
-        """Let the losses since the last step count, or leave them out; the device is not asked."""
-        nll, targets = self._accepted
-        self._nll = torch.where(fine, self._nll, nll)
-        self._targets = torch.where(fine, self._targets, targets)
-        self._accepted = (self._nll, self._targets)
+        """Let the step's loss count, or leave it out; the device is not asked."""
+        self._nll = self._nll + torch.where(fine, self._step_nll, 0.0)
+        self._targets = self._targets + torch.where(fine, self._step_targets, 0.0)
+        self._step_nll = self._step_targets = 0.0
 
     def read(self) -> Reading:
         """Return what was added since the last reading, and begin anew.
@@ -111,14 +120,18 @@ class Meter:
         The loss is NaN where every step was left out.
         """
         self.pause()
-        nll, targets = float(self._nll), float(self._targets)
+        nll, targets = self._sums()
         loss = nll / targets if targets else math.nan
         reading = Reading(loss, self._tokens, self._seconds)
         self._nll = self._targets = 0.0
-        self._accepted = (0.0, 0.0)
+        self._step_nll = self._step_targets = 0.0
         self._tokens, self._seconds = 0, 0.0
         self.run()
         return reading
+
+    def _sums(self) -> tuple[float, float]:
+        nll, targets = self._nll + self._step_nll, self._targets + self._step_targets
+        return float(nll), float(targets)
 
 
 class Height:
@@ -199,17 +212,18 @@ class Narrator(TrainerCallback):  # type: ignore[misc]  # transformers is not ty
 
 
 class Stopper(TrainerCallback):  # type: ignore[misc]
-    """Ends the training after the step in which somebody asked for it."""
+    """Ends the training after the step in which somebody asked for it, on all processes."""
 
-    def __init__(self, stop: StopWish, reporter: Reporter) -> None:
+    def __init__(self, stop: StopWish, reporter: Reporter, ranks: Ranks) -> None:
         self._stop = stop
         self._reporter = reporter
+        self._ranks = ranks
 
     def on_step_end(
         self, _args: Any, state: TrainerState, control: TrainerControl, **_: Any
     ) -> TrainerControl:
         """Stop, and save unless the wish is to discard."""
-        wish = self._stop()
+        wish = self._ranks.tell(self._stop())
         if wish and not control.should_training_stop:
             self._reporter.phase("Stopping", f"Stopping after step {state.global_step}.")
             control.should_training_stop = True
@@ -217,3 +231,21 @@ class Stopper(TrainerCallback):  # type: ignore[misc]
             control.should_log = True
             control.should_save = wish == "save"
         return control
+
+
+class OwnChance(TrainerCallback):  # type: ignore[misc]
+    """Lets the processes beside the first draw their dropout each for itself, and the same again.
+
+    The first goes on from the generators that a checkpoint keeps; the others begin each step anew
+    from its number, so that nothing of theirs needs to be kept.
+    """
+
+    def __init__(self, seed: int, rank: int) -> None:
+        self._seed = seed
+        self._rank = rank
+
+    def on_step_begin(self, _args: Any, state: TrainerState, _control: Any, **_: Any) -> None:
+        """Seed this process's generators for a step."""
+        if self._rank:
+            words = np.random.SeedSequence([self._seed, self._rank, state.global_step])
+            torch.manual_seed(int(words.generate_state(1, np.uint64)[0] >> 1))

@@ -42,13 +42,20 @@ REQUIRED = (
 
 
 def config_hash(run: Run) -> str:
-    """Return the SHA-256 of the run's settings, in a fixed order.
+    """Return the SHA-256 of the settings that a run learns by, in a fixed order.
 
     Of those that were written at its start: a setting that a newer version adds must not turn the
     checkpoints of older runs away.
     """
-    text = json.dumps(read_json(run.config_path), sort_keys=True)
+    text = json.dumps(_learned_by(read_json(run.config_path)), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _learned_by(settings: Any) -> Any:
+    """Leave out how many processes there are: the same steps come of any number of them."""
+    if not isinstance(settings, dict):
+        return settings
+    return {name: value for name, value in settings.items() if name != "processes"}
 
 
 def scratch_folder(run: Run) -> Path:
@@ -190,7 +197,7 @@ def what_is_wrong(
         return "its weights hold values that are not numbers"
     if manifest.get("config") == config_hash(run):
         return ""
-    names = _changed(manifest.get("settings"), read_json(run.config_path))
+    names = _changed(_learned_by(manifest.get("settings")), _learned_by(read_json(run.config_path)))
     return f"its settings are not the run's{names and f' ({names})'}"
 
 

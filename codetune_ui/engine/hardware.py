@@ -111,10 +111,11 @@ def has_flash_attention() -> bool:
     return importlib.util.find_spec("flash_attn") is not None
 
 
-def set_threads() -> int:
-    """Let torch use the cores this process may use, and return how many that is."""
+def set_threads(processes: int = 1) -> int:
+    """Let torch use this process's part of the cores that it may use; return how many that is."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    threads = max(1, min(torch.get_num_threads(), cores or 1, _quota() or 1024))
+    there = min(cores or 1, _quota() or 1024)
+    threads = max(1, min(torch.get_num_threads(), there // processes))
     torch.set_num_threads(threads)
     return threads
 

@@ -26,6 +26,7 @@ from codetune_ui.engine.fused.decoder import FusedDecoder
 from codetune_ui.engine.fused.steps import FusedSteps, on_device
 from codetune_ui.engine.hardware import GIB
 from codetune_ui.engine.model import Precision, checkpoint_activations
+from codetune_ui.engine.ranks import ALONE, Ranks
 from codetune_ui.engine.rows import flatten
 
 LESS = 0.8  # of the memory, when the last way did not fit
@@ -44,21 +45,28 @@ class Pace:
     memory_gib: float | None = None  # the expected peak
 
 
-def choose_pace(tuned: Any, config: Config, precision: Precision, rows: Sequence[Row]) -> Pace:
+def choose_pace(
+    tuned: Any,
+    config: Config,
+    precision: Precision,
+    rows: Sequence[Row],
+    ranks: Ranks = ALONE,
+) -> Pace:
     """Choose for a `PeftModel` that is ready to train; `rows` are some of its own (one or two).
 
-    Raises `ModelError` when the fused engine was asked for and cannot train this model.
+    config: what this process trains. All processes choose alike. Raises `ModelError` when the fused
+    engine was asked for and cannot train this model.
     """
     shape = ModelShape.from_hf(tuned.get_base_model().config.to_dict())
-    try:
-        decoder = _fused(tuned, config, precision, rows)
-    except UnfitError as error:
+    decoder, why = _fused(tuned, config, precision, rows)
+    why = next(filter(None, ranks.hear(why)), "")
+    if decoder is None or why:
         if config.engine == "fused":
             raise ModelError(
-                f"The fused engine cannot train this: {error}.", "Set the engine to auto."
-            ) from error
-        return _plain(tuned, config, shape, str(error))
-    way, memory_gib, found, smaller = _fused_way(decoder, config, shape, rows)
+                f"The fused engine cannot train this: {why}.", "Set the engine to auto."
+            )
+        return _plain(tuned, config, shape, why, ranks)
+    way, memory_gib, found, smaller = ranks.tell(_fused_way(decoder, config, shape, rows, ranks))
     if decoder.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()  # from here on it is the training's own
     sentence = f"Fused engine, {way.words()}{found}."
@@ -68,12 +76,12 @@ def choose_pace(tuned: Any, config: Config, precision: Precision, rows: Sequence
 # --- the plain engine
 
 
-def _plain(tuned: Any, config: Config, shape: ModelShape, why: str) -> Pace:
+def _plain(tuned: Any, config: Config, shape: ModelShape, why: str, ranks: Ranks) -> Pace:
     way = as_set(config, fused=False)
     if torch.cuda.is_available() and config.memory_use != "as_set":
         chosen = choose(
             ways(config, fused=False),
-            room_gib(config),
+            _least_room(config, ranks),
             lambda one: estimate_memory(shape, config, one).total_gib,
             lambda one: step_seconds(shape, config, one),
             least=config.memory_use == "least",
@@ -87,7 +95,17 @@ def _plain(tuned: Any, config: Config, shape: ModelShape, why: str) -> Pace:
 # --- the fused engine
 
 
-def _fused(tuned: Any, config: Config, precision: Precision, rows: Sequence[Row]) -> FusedDecoder:
+def _fused(
+    tuned: Any, config: Config, precision: Precision, rows: Sequence[Row]
+) -> tuple[FusedDecoder | None, str]:
+    """Return the fused engine for a model, or why it cannot train it."""
+    try:
+        return _checked(tuned, config, precision, rows), ""
+    except UnfitError as error:
+        return None, str(error)
+
+
+def _checked(tuned: Any, config: Config, precision: Precision, rows: Sequence[Row]) -> FusedDecoder:
     if config.engine == "plain":
         raise UnfitError("as it is set")
     if config.attention not in FUSED_ATTENTION:
@@ -148,14 +166,14 @@ def _joined(pieces: Sequence[Row]) -> Row:
 
 
 def _fused_way(
-    decoder: FusedDecoder, config: Config, shape: ModelShape, rows: Sequence[Row]
+    decoder: FusedDecoder, config: Config, shape: ModelShape, rows: Sequence[Row], ranks: Ranks
 ) -> tuple[Way, float | None, str, list[Way]]:
     """Return the way, its expected peak, words on why, and the ways that need less than it."""
     wanted = as_set(config, fused=True)
     if decoder.device.type != "cuda":
         return wanted, None, "", []
     memory = measured_memory(decoder, config, shape, rows)
-    room = room_gib(config)
+    room = _least_room(config, ranks)
     if config.memory_use == "as_set":
         return wanted, memory(wanted), f": {memory(wanted):.1f} of {room:.1f} GiB", []
     options = ways(config, fused=True)
@@ -251,6 +269,11 @@ def _peak(decoder: FusedDecoder, way: Way, rows: Sequence[Row]) -> float:
 def optimizer_gib(decoder: FusedDecoder) -> float:
     """Return what Adam's two moments will take, in fp32."""
     return 8 * decoder.adapter.count / GIB
+
+
+def _least_room(config: Config, ranks: Ranks) -> float:
+    """Return the room on the card that has least of it."""
+    return min(ranks.hear(room_gib(config)))
 
 
 def room_gib(config: Config) -> float:

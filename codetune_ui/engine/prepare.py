@@ -14,7 +14,6 @@ checks those on disk, and goes on.
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import hashlib
 import itertools
@@ -23,7 +22,6 @@ import math
 import os
 import signal
 import sys
-import threading
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -47,6 +45,7 @@ from codetune_ui.engine.producer import Prepared, rows_needed
 from codetune_ui.engine.shelf import Entry, Shelf, View
 from codetune_ui.engine.token_store import TokenStore
 from codetune_ui.runs.files import replace_json
+from codetune_ui.runs.process import end_with_parent
 from codetune_ui.runs.store import Run
 
 SAMPLE = 200  # documents that chars per token and the FIM figures are taken from
@@ -218,18 +217,9 @@ def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _leave_with_parent() -> None:
-    """End this process when its parent is gone, however it went: its end of the pipe closes."""
-    # Not through sys.stdin: its lock would be held at the interpreter's own shutdown.
-    with contextlib.suppress(OSError):
-        while os.read(0, 1):
-            pass
-    os._exit(0)
-
-
 def main(run_path: str, model_folder: str) -> int:
     """Prepare a run's dataset; what goes wrong is told through `progress.json`."""
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    end_with_parent()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)  # the worker's to obey; it still needs rows
     if hasattr(os, "nice"):

@@ -126,6 +126,32 @@ class Reporter:
             self._closed.wait(LOOK_S)
 
 
+class NoWish(StopWish):
+    """Nobody asks this process: the worker hears the wish and tells it."""
+
+    def __call__(self) -> Wish:
+        """Return nothing."""
+        return ""
+
+
+class Mute(Reporter):
+    """A reporter that writes nothing: the worker does. What went wrong here goes into the log."""
+
+    def __init__(self, run: Run, job: str) -> None:
+        self.run = run
+        self.status = Status.begin(job)
+        self._lock = threading.Lock()
+        self._changed = threading.Event()
+
+    def event(self, kind: str, **fields: Any) -> None:  # noqa: ARG002
+        """Print a warning or an error; the rest is not needed twice."""
+        if fields.get("level", "info") != "info":
+            print(fields["message"], flush=True)  # noqa: T201 - into worker.log
+
+    def _write(self) -> None:
+        """Write nothing."""
+
+
 def quietly(write: Callable[[], None]) -> None:
     """Write what may stay unwritten: a full disk ends a training only where it saves."""
     try:

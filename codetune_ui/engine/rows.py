@@ -11,6 +11,7 @@ import torch
 from torch.utils.data import Dataset
 
 from codetune_ui.core.pack import IGNORE_INDEX, Row, fill_ratio, from_words, position_ids
+from codetune_ui.engine.seat import Seat
 
 WORD_BYTES = 4
 
@@ -48,6 +49,30 @@ class RowFile(Dataset[Row]):
         self._words = np.memmap(self._path, dtype=np.uint32, mode="r", shape=shape)
 
 
+class ShareOfRows(Dataset[Row]):
+    """What one process of several has of each step's rows: a piece of them, at its own place.
+
+    Row i belongs to the same step whatever the number of processes:
+
+    2 processes, 4 rows a step    0 1 | 2 3     4 5 | 6 7     the first has 0 1 4 5 …
+    """
+
+    def __init__(self, rows: Dataset[Row], per_step: int, seat: Seat) -> None:
+        self._rows = rows
+        self._per_step = per_step
+        self._own = per_step // seat.size
+        self._first = seat.rank * self._own
+        self._size = seat.size
+
+    def __len__(self) -> int:
+        return len(self._rows) // self._size  # type: ignore[arg-type]  # torch names no length
+
+    def __getitem__(self, index: int) -> Row:
+        """Return one of its rows, in the order of the steps."""
+        step, place = divmod(index, self._own)
+        return self._rows[step * self._per_step + self._first + place]
+
+
 def rows_on_disk(path: Path, max_seq_len: int) -> int:
     """Return how many whole rows a file holds; a torn last row does not count."""
     return path.stat().st_size // (max_seq_len * WORD_BYTES) if path.exists() else 0
@@ -62,10 +87,12 @@ def collate(rows: Sequence[Row], *, flat: bool) -> dict[str, Any]:
     flat=False   input_ids, labels, position_ids  (rows, tokens)
     flat=True    the same as (1, rows x tokens), and the borders that flash-attn wants
     tokens       how many are code, without the padding
+    targets      how many carry loss
     """
     positions = torch.from_numpy(np.stack([position_ids(row) for row in rows])).long()
     labels = torch.from_numpy(np.stack([row.labels for row in rows])).long()
     labels = labels.masked_fill(positions == 0, IGNORE_INDEX)  # the example before cannot know it
+    targets = int((labels != IGNORE_INDEX).sum())
     batch: dict[str, Any] = {
         "input_ids": torch.from_numpy(np.stack([row.ids for row in rows])).long(),
         "labels": labels,
@@ -73,13 +100,17 @@ def collate(rows: Sequence[Row], *, flat: bool) -> dict[str, Any]:
     }
     if flat:
         batch = {name: value.reshape(1, -1) for name, value in batch.items()} | _borders(rows)
-    batch["tokens"] = code_tokens(rows)
-    return batch
+    return batch | {"tokens": code_tokens(rows), "targets": targets}
 
 
 def code_tokens(rows: Sequence[Row]) -> int:
     """Return how many tokens are code, without the padding."""
     return sum(round(fill_ratio(row) * len(row.ids)) for row in rows)
+
+
+def target_tokens(rows: Sequence[Row]) -> int:
+    """Return how many tokens carry loss: never the first of an example."""
+    return sum(int(((row.labels != IGNORE_INDEX) & (position_ids(row) != 0)).sum()) for row in rows)
 
 
 def flatten(rows: Sequence[Row]) -> dict[str, Any]:

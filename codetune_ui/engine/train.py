@@ -16,22 +16,24 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 from torch.utils.data import Dataset, SequentialSampler
-from transformers import PrinterCallback, Trainer, TrainingArguments, set_seed
+from transformers import PrinterCallback, Trainer, set_seed
 
-from codetune_ui.core.config import Config
+from codetune_ui.core.errors import MachineError
 from codetune_ui.core.pack import IGNORE_INDEX, Row
 from codetune_ui.engine import checkpoint
+from codetune_ui.engine.arguments import training_arguments
 from codetune_ui.engine.best import Best
-from codetune_ui.engine.callbacks import Meter, Narrator, Stopper
+from codetune_ui.engine.callbacks import Meter, Narrator, OwnChance, Stopper
 from codetune_ui.engine.guard import Guard
 from codetune_ui.engine.hardware import Hardware
 from codetune_ui.engine.model import Precision
 from codetune_ui.engine.pace import Pace
 from codetune_ui.engine.patience import with_room
+from codetune_ui.engine.ranks import ALONE, Ranks
 from codetune_ui.engine.report import Reporter, StopWish
-from codetune_ui.engine.rows import code_tokens, collate
+from codetune_ui.engine.rows import ShareOfRows, code_tokens, collate, target_tokens
 from codetune_ui.engine.scorecard import Reading, Scorecard, look_by_model
-from codetune_ui.engine.trouble import gpu_lost, out_of_memory
+from codetune_ui.engine.trouble import gpu_lost, is_lack_of_memory, out_of_memory
 from codetune_ui.runs.files import read_json
 from codetune_ui.runs.store import Run
 
@@ -40,13 +42,14 @@ SPARE_BYTES = 64 * 2**20  # room beyond the checkpoint itself: logs, the adapter
 
 @dataclass(frozen=True)
 class Place:
-    """Where and how a run is trained: its folder, who hears of it, the machine, the formats."""
+    """Where and how a run is trained: its folder, who hears of it, the machine, the others."""
 
     run: Run
     reporter: Reporter
     stop: StopWish
     hardware: Hardware
     precision: Precision
+    ranks: Ranks = ALONE
 
 
 def train_adapter(
@@ -66,7 +69,8 @@ def train_adapter(
     `RunError` when loss or gradient stays no number, and `MachineError` when memory or disk do not
     suffice.
     """
-    config = place.run.config()
+    config, ranks = place.run.config(), place.ranks
+    own = config.share(ranks.size)
     meter = Meter.from_dict(_manifest(resume_from))
     narrator = Narrator(
         place.reporter, place.hardware.device, config.global_batch_rows, rows_per_epoch
@@ -77,13 +81,18 @@ def train_adapter(
         place,
         meter,
         pace,
-        Best(place.run, place.reporter, resumed=resume_from is not None),
+        Best(place.run, place.reporter, resumed=resume_from is not None or not ranks.first),
         scorecard,
         model=model,
-        args=_arguments(place, config, pace, resumed=resume_from is not None),
-        train_dataset=train_rows,
+        args=training_arguments(place, own, pace, resumed=resume_from is not None),
+        train_dataset=ShareOfRows(train_rows, config.global_batch_rows, ranks.seat),
         eval_dataset=val_rows,
-        callbacks=[narrator, Stopper(place.stop, place.reporter), Guard(meter, warn)],
+        callbacks=[
+            narrator,
+            Stopper(place.stop, place.reporter, ranks),
+            Guard(meter, warn),
+            OwnChance(config.seed, ranks.seat.rank),
+        ],
     )
     # Before the first step, not at the first save: room for all that will be kept, and one beside.
     checkpoint.check_space(place.run, trainer.expected_bytes(config.keep_checkpoints + 1))
@@ -92,11 +101,9 @@ def train_adapter(
         meter.pause()
         if place.stop() != "discard":
             trainer.measure_holes()  # the last step may be none of those that were evaluated
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise out_of_memory(config, pace) from error
-    except RuntimeError as error:
-        if "can't allocate memory" in str(error):  # how torch says it on a CPU
-            raise out_of_memory(config, pace) from error
+    except (RuntimeError, MemoryError) as error:
+        if is_lack_of_memory(error):
+            raise out_of_memory(own, pace) from error
         if "CUDA error" in str(error):  # as torch says it, whatever befell the card
             raise gpu_lost(error, trainer.state.global_step) from error
         raise
@@ -132,11 +139,16 @@ class RowTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
             **usual,
         )
         self.remove_callback(PrinterCallback)
+        if self.args.n_gpu > 1:
+            raise MachineError(
+                f"This process sees {self.args.n_gpu} GPUs, and may train on one alone.",
+                "Set processes to the number of GPUs, or CUDA_VISIBLE_DEVICES to one of them.",
+            )
 
     # --- loss
 
     def _token_loss(
-        self, outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor | None = None
+        self, outputs: Any, labels: torch.Tensor, num_items_in_batch: int | None = None
     ) -> torch.Tensor:
         """Divide by the target tokens of the whole step, so that accumulation changes nothing."""
         nll, targets = summed_loss(outputs["logits"], labels)
@@ -145,10 +157,37 @@ class RowTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         return nll / torch.clamp(torch.as_tensor(whole, device=nll.device), min=1)
 
     def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """Count the tokens of a pass, then let the Trainer do it."""
+        """Do a pass, and after a step's last one add up what all processes found."""
         self.meter.run()
-        self.meter.add_tokens(inputs.pop("tokens"))
-        return super().training_step(model, inputs, *args, **kwargs)
+        del inputs["tokens"], inputs["targets"]
+        ranks = self.place.ranks
+        try:
+            loss = self._pass(model, inputs, *args, **kwargs)
+        except (RuntimeError, MemoryError) as error:
+            if is_lack_of_memory(error):
+                ranks.all_agree(False)  # the others wait at the step's end: all begin again
+            raise
+        if self.accelerator.sync_gradients and ranks.size > 1:
+            if not ranks.all_agree(True):
+                raise torch.OutOfMemoryError("on another process")
+            ranks.sum_in_place([*self._gradients(), *self.meter.step_sums()])
+        return loss
+
+    def _pass(self, *usual: Any, **named: Any) -> Any:
+        return super().training_step(*usual, **named)
+
+    def _gradients(self) -> list[torch.Tensor]:
+        for parameter in (trained := [p for p in self.model.parameters() if p.requires_grad]):
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        return [parameter.grad for parameter in trained]
+
+    def _get_num_items_in_batch(self, batch_samples: Sequence[Any], device: Any) -> int:  # noqa: ARG002
+        """Count a step's target tokens, of all processes together."""
+        counts = [sum(batch[name] for batch in batch_samples) for name in ("tokens", "targets")]
+        tokens, targets = self.place.ranks.sum_counts(*counts)
+        self.meter.add_tokens(tokens)
+        return targets
 
     # --- rows
 
@@ -183,7 +222,7 @@ class RowTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
             metrics = {"eval_loss": self._held_out_loss()}
             self.log(dict(metrics))
             self.measure_holes()
-        if self.best.has_waited_enough:
+        if self.place.ranks.tell(self.best.has_waited_enough):
             self.control.should_training_stop = self.control.should_save = True
         told = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         self.control: Any = told
@@ -191,22 +230,23 @@ class RowTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
 
     def _held_out_loss(self) -> float:
         rows: Any = self.eval_dataset
-        size = self.args.per_device_eval_batch_size
+        ranks, size = self.place.ranks, self.args.per_device_eval_batch_size
         self.model.eval()
         nll, targets = torch.zeros((), device=self.args.device), 0
         with torch.no_grad():
-            for start in range(0, len(rows), size):
+            for start in range(ranks.seat.rank * size, len(rows), ranks.size * size):
                 chosen = [rows[index] for index in range(start, min(start + size, len(rows)))]
                 found = self._rows_loss(chosen)
                 # Left on the device: while it computes, the next rows are laid out.
                 nll, targets = nll + found[0], targets + found[1]
         self.model.train()
-        return float(nll) / max(1, targets)
+        ranks.sum_in_place([nll])
+        return float(nll) / max(1, *ranks.sum_counts(targets))
 
     def _rows_loss(self, rows: Sequence[Row]) -> tuple[torch.Tensor, int]:
         """Return the summed loss of some rows and the count of their targets."""
         inputs = self._prepare_inputs(self.data_collator(rows))
-        inputs.pop("tokens")
+        del inputs["tokens"], inputs["targets"]
         labels = inputs.pop("labels")
         nll, targets = summed_loss(self.model(**inputs)["logits"], labels)
         return nll, int(targets)
@@ -239,6 +279,8 @@ class RowTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         self.meter.pause()
         place = self.place
+        if not place.ranks.first:
+            return
         with self.meter.spent.on("checkpoints"):
             with_room(
                 *(place.run, place.reporter, place.stop),
@@ -296,16 +338,17 @@ class FusedTrainer(RowTrainer):
     """The same with steps of the fused engine: the rows of a step come as one batch."""
 
     def _collate(self) -> Callable[[Sequence[Row]], dict[str, Any]]:
-        return lambda rows: {"rows": rows}
+        return lambda rows: {
+            "rows": rows,
+            "tokens": code_tokens(rows),
+            "targets": target_tokens(rows),
+        }
 
-    def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ARG002
+    def _pass(self, _model: Any, inputs: dict[str, Any], whole: int) -> Any:
         """Leave the step's gradients in the parameters; return its mean loss."""
         assert self.pace.steps is not None
-        rows = inputs["rows"]
-        self.meter.run()
-        self.meter.add_tokens(code_tokens(rows))
         way = self.pace.steps.way
-        nll, targets = self.pace.steps.step(rows)
+        nll, targets = self.pace.steps.step(inputs["rows"], whole)
         if self.pace.steps.way != way:
             now = self.pace.steps.way.words()
             self.place.reporter.log(f"The memory did not suffice: going on with {now}.", "warning")
@@ -343,44 +386,6 @@ def summed_loss(logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tenso
         reduction="sum",
     )
     return nll, (targets != IGNORE_INDEX).sum()
-
-
-def _arguments(place: Place, config: Config, pace: Pace, *, resumed: bool) -> TrainingArguments:
-    cuda = place.hardware.device == "cuda"
-    # A step of the fused engine comes as a whole: it cuts its passes itself.
-    rows = pace.way.rows if pace.steps is None else config.global_batch_rows
-    return TrainingArguments(
-        output_dir=str(place.run.checkpoints_dir),
-        max_steps=config.max_steps,
-        per_device_train_batch_size=rows,
-        per_device_eval_batch_size=pace.way.rows,
-        gradient_accumulation_steps=config.global_batch_rows // rows,
-        learning_rate=config.learning_rate,
-        lr_scheduler_type=config.lr_scheduler,
-        warmup_steps=config.warmup_steps,
-        weight_decay=config.weight_decay,
-        max_grad_norm=config.max_grad_norm,
-        optim="adamw_torch_fused",
-        bf16=place.precision.dtype == torch.bfloat16,
-        fp16=place.precision.dtype == torch.float16,
-        use_cpu=not cuda,
-        eval_strategy="steps",
-        eval_steps=config.eval_every,
-        eval_on_start=not resumed,
-        save_strategy="steps",
-        save_steps=config.save_every,
-        logging_strategy="steps",
-        logging_steps=config.log_every,
-        logging_first_step=True,
-        logging_nan_inf_filter=False,  # it logs a diverged loss as 0
-        report_to="none",
-        disable_tqdm=True,
-        seed=config.seed,
-        data_seed=config.seed,
-        remove_unused_columns=False,
-        label_names=["labels"],
-        dataloader_pin_memory=cuda and pace.steps is None,
-    )
 
 
 def _manifest(resume_from: Path | None) -> dict[str, Any]:

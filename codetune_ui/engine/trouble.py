@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import torch
+
 from codetune_ui.core.config import Config
 from codetune_ui.core.errors import MachineError
 from codetune_ui.core.ways import Way
@@ -36,7 +38,13 @@ def smaller(config: Config, way: Way) -> Config | None:
     return config.replace(memory_use="as_set", micro_batch_rows=rows, gradient_checkpointing=True)
 
 
-def gpu_lost(error: RuntimeError, step: int) -> MachineError:
+def is_lack_of_memory(error: BaseException) -> bool:
+    """Say whether an error means that the memory does not suffice, in torch's ways of saying so."""
+    on_cpu = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return on_cpu or isinstance(error, (torch.OutOfMemoryError, MemoryError))
+
+
+def gpu_lost(error: Exception, step: int) -> MachineError:
     """Return the error of a card that answers no more, in the words of torch."""
     what = str(error).partition("CUDA error:")[2].strip().partition("\n")[0].rstrip(".")
     return MachineError(

@@ -1,7 +1,8 @@
 """One process per job: `python -m codetune_ui.engine.worker JOB RUN_DIR`.
 
 The worker holds the run's lock for its whole life and is the one writer of its status, events and
-result. Everything heavy is imported after the first status is on disk.
+result. Everything heavy is imported after the first status is on disk. A training may have several
+processes: the worker is the first of them, started alone or all of them by `accelerate launch`.
 """
 
 from __future__ import annotations
@@ -12,15 +13,17 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codetune_ui.core.errors import CodeTuneError, RunError
 from codetune_ui.engine.report import Reporter, StopRequested, StopWish, quietly
+from codetune_ui.engine.seat import Seat, check_cards, set_environment, take_seat
 from codetune_ui.runs.events import read_events
 from codetune_ui.runs.files import replace_json
 from codetune_ui.runs.lock import LockHeldError, hold
-from codetune_ui.runs.process import WEIGHTS_ONLY
+from codetune_ui.runs.process import WEIGHTS_ONLY, leave_at_once
 from codetune_ui.runs.store import Run, discard_attempt
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from codetune_ui.engine.callbacks import Meter
     from codetune_ui.engine.producer import Prepared, Producer
     from codetune_ui.engine.scorecard import Scorecard
+    from codetune_ui.engine.siblings import Siblings
     from codetune_ui.engine.train import Place
 
 # A job returns what is to be said of its end, where its state does not say it all.
@@ -37,11 +41,13 @@ ERROR_S = 1.5  # a wrong source is told within this, not after ten seconds of im
 
 def main(arguments: list[str]) -> int:
     """Run one job on one folder; return 0 done or stopped, 1 unexpected, 2 refused."""
+    seat = take_seat(os.environ)
+    train = partial(train_job, given=seat)
     jobs: dict[str, Job] = {
         "scan": scan_job,
-        "train": train_job,
-        "resume": train_job,
-        WEIGHTS_ONLY: train_job,
+        "train": train,
+        "resume": train,
+        WEIGHTS_ONLY: train,
         "evaluate": evaluate_job,
         "benchmark": benchmark_job,
         "export": export_job,
@@ -53,12 +59,19 @@ def main(arguments: list[str]) -> int:
     if not run.config_path.exists():  # deleted meanwhile; its lock would bring the folder back
         sys.stderr.write(f"There is no '{run.name}'.\n")
         return 2
+    if seat is not None and seat.rank:
+        from codetune_ui.engine.sibling import train_along
+
+        return train_along(run, job, seat)
     try:
         with hold(run.lock_path):
-            return _work(job, run, jobs[job])
+            code = _work(job, run, jobs[job])
     except LockHeldError:
         sys.stderr.write(f"Another worker holds '{run.name}'.\n")
         return 2
+    if code and jobs[job] is train:
+        leave_at_once(code)  # the interpreter's end may wait for processes that are gone
+    return code
 
 
 def _work(job: str, run: Run, do: Job) -> int:
@@ -118,16 +131,23 @@ def scan_job(run: Run, reporter: Reporter, stop: StopWish) -> None:
     scan(run, reporter, stop)
 
 
-def train_job(run: Run, reporter: Reporter, stop: StopWish) -> str:
-    """Prepare, train, and put the adapter in its place; go on where a good checkpoint lies."""
+def train_job(run: Run, reporter: Reporter, stop: StopWish, *, given: Seat | None = None) -> str:
+    """Prepare, train, and put the adapter in its place; go on where a good checkpoint lies.
+
+    given: this process's seat, where a launcher has started the others too.
+    """
     from codetune_ui.engine.hub import resolve_model
     from codetune_ui.engine.producer import Producer
+    from codetune_ui.engine.siblings import Siblings
     from codetune_ui.runs.lease import acquire
     from codetune_ui.runs.queue import leave
 
     config = run.config()
     began = time.monotonic()
-    _set_environment()
+    machine = dict(os.environ)
+    seat = given or _first_of(config.processes)
+    config.share(seat.size)
+    set_environment(seat, os.environ)
     run.result_path.unlink(missing_ok=True)
     reporter.phase("Looking for the base model")
     _free_accelerator(run, reporter)
@@ -138,7 +158,29 @@ def train_job(run: Run, reporter: Reporter, stop: StopWish) -> str:
         reporter.phase("Reading the code")
         with Producer(run, folder, stop) as producer:
             producer.wait_for("cutting", patience_s=ERROR_S)
-            return _train(run, reporter, stop, producer, folder, began)
+            with Siblings(
+                run, reporter.status.job, seat, machine, partial(_give_up, reporter)
+            ) as beside:
+                if given is None and seat.size > 1:
+                    beside.start()
+                return _train(run, reporter, stop, producer, beside, folder, began)
+
+
+def _first_of(processes: int) -> Seat:
+    """Return the worker's seat among processes of this machine, if that has a card for each."""
+    seat = Seat(size=processes, local_size=processes)
+    if processes > 1:
+        from codetune_ui.runs.doctor import gpus
+
+        check_cards(seat, os.environ, len(gpus()))
+    return seat
+
+
+def _give_up(reporter: Reporter, error: CodeTuneError) -> None:
+    """End this process at once: what it waits for will never come."""
+    _fail(reporter, error.message, error.hint)
+    reporter.close()
+    leave_at_once(1)
 
 
 def evaluate_job(job: Run, reporter: Reporter, stop: StopWish) -> None:
@@ -147,7 +189,7 @@ def evaluate_job(job: Run, reporter: Reporter, stop: StopWish) -> None:
     from codetune_ui.runs.lease import acquire
 
     run = find_run(job)
-    _set_environment()
+    set_environment(Seat(), os.environ)
     _free_accelerator(job, reporter)
     with acquire(job.home, run.name, "evaluating"):
         reporter.phase("Reading the held-out code")
@@ -162,7 +204,7 @@ def benchmark_job(job: Run, reporter: Reporter, stop: StopWish) -> None:
     from codetune_ui.runs.lease import acquire
 
     run = find_run(job)
-    _set_environment()
+    set_environment(Seat(), os.environ)
     _free_accelerator(job, reporter)
     with acquire(job.home, run.name if run else job.name, "measuring"):
         from codetune_ui.engine.benchmark import measure
@@ -178,7 +220,7 @@ def export_job(job: Run, reporter: Reporter, stop: StopWish) -> None:
     from codetune_ui.runs.lease import acquire
 
     run = find_run(job)
-    _set_environment()
+    set_environment(Seat(), os.environ)
     reporter.phase("Looking for the base model")
     folder = resolve_model(run.config())
     _free_accelerator(job, reporter)
@@ -197,30 +239,28 @@ def _free_accelerator(run: Run, reporter: Reporter) -> None:
         reporter.log("The playground's model made room.")
 
 
-def _set_environment() -> None:
-    # Torch and bitsandbytes bring an OpenMP pool each; while one computes, the other must sleep,
-    # not spin: on two cores it is the difference between one and fifty milliseconds a layer.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    # Passes of many sizes would else leave gaps that no pass fits into.
-    os.environ.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
-    # A process that sees two GPUs is given torch's DataParallel, which trains wrongly in 4 bit.
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0")
-    os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[0]
-
-
 def _train(
-    run: Run, reporter: Reporter, stop: StopWish, producer: Producer, folder: Path, began: float
+    run: Run,
+    reporter: Reporter,
+    stop: StopWish,
+    producer: Producer,
+    beside: Siblings,
+    folder: Path,
+    began: float,
 ) -> str:
     # --- imports: ten seconds, while the producer reads
     from codetune_ui.engine import checkpoint, hardware, model, train
     from codetune_ui.engine.attempts import Task
     from codetune_ui.engine.patience import with_room
+    from codetune_ui.engine.ranks import join
     from codetune_ui.engine.resume import resume_point
 
     config = run.config()
-    hardware.set_threads()
+    hardware.set_threads(beside.seat.local_size)
     machine = hardware.find_hardware()
-    place = train.Place(run, reporter, stop, machine, model.choose_precision(config, machine))
+    precision = model.choose_precision(config, machine)
+    ranks = join(beside.seat, beside.listener)
+    place = train.Place(run, reporter, stop, machine, precision, ranks)
     checkpoint.clear_scratch(run)
     resume_from = resume_point(run, reporter, folder)
     # --- rows
@@ -229,7 +269,9 @@ def _train(
     prepared = producer.wait_for("ready")
     _tell_plan(place, prepared, folder, resume_from)
     # --- model, pace, loop
-    fitted = Task(place, producer, prepared, folder, _scorecard(place, folder)).fit(resume_from)
+    task = Task(place, producer, prepared, folder, _scorecard(place, folder))
+    fitted = task.fit(ranks.tell(resume_from))
+    ranks.leave()
     checkpoint.clear_scratch(run)  # what a run went on from whose optimizer was damaged
     if stop() == "discard":
         raise StopRequested
@@ -274,7 +316,8 @@ def _tell_plan(place: Place, prepared: Prepared, folder: Path, resume_from: Path
         "plan",
         total_steps=config.max_steps,
         tokens_per_step=config.tokens_per_step,
-        grad_accum_steps=config.grad_accum_steps,
+        grad_accum_steps=config.share(place.ranks.size).grad_accum_steps,
+        processes=place.ranks.size,
         train_rows=config.max_steps * config.global_batch_rows,
         val_rows=prepared.val_rows,
         train_documents=prepared.train_documents,
@@ -300,7 +343,7 @@ def _estimate(place: Place, folder: Path) -> float:
     from codetune_ui.runs.files import read_json
 
     shape = ModelShape.from_hf(read_json(folder / "config.json") or {})
-    config = place.run.config().replace(quant=place.precision.quant)
+    config = place.run.config().replace(quant=place.precision.quant).share(place.ranks.size)
     room = room_gib(config) if place.hardware.device == "cuda" else None
     return round(estimate_memory(shape, config, planned_way(config, shape, room)).total_gib, 3)
 

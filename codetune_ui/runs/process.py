@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import psutil
 
@@ -26,11 +27,13 @@ from codetune_ui.runs.store import Run, discard_attempt, replace_text
 
 __all__ = [
     "LockHeldError",
+    "end_with_parent",
     "environment",
     "hold",
     "is_held",
     "kill_worker",
     "launch",
+    "leave_at_once",
     "request_stop",
     "run_in_foreground",
     "spawn",
@@ -155,6 +158,27 @@ def run_in_foreground(
             process.terminate()
             process.wait()
     return 0 if ended_by_us else process.returncode
+
+
+def end_with_parent() -> None:
+    """End this process once its parent is gone, however it went: its end of the pipe closes."""
+    threading.Thread(target=_wait_for_parent, daemon=True, name="parent").start()
+
+
+def _wait_for_parent() -> None:
+    # Not through sys.stdin: its lock would be held at the interpreter's own shutdown.
+    with contextlib.suppress(OSError):
+        while os.read(0, 1):
+            pass
+    os._exit(0)
+
+
+def leave_at_once(code: int) -> NoReturn:
+    """End this process without waiting for what libraries still do in it."""
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def environment(home: Path) -> dict[str, str]:

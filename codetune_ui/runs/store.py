@@ -3,7 +3,7 @@
 HOME/runs/NAME/, HOME/scans/ID/, HOME/evaluations/ID/ and HOME/exports/ID/ have one layout, and each
 file in it has one writer:
 
-config.json   page or command line, before  worker.log   the worker's stdout and stderr
+config.json   page or command line          worker.log   the worker's stdout and stderr
 status.json   worker, renamed over          lock         held by the worker while it lives
 events.jsonl  worker, appended              stop         page or command line: "save" or "discard"
 result.json   worker, at the end            note.md      page
@@ -137,6 +137,12 @@ class Run:
     def write_config(self, config: Config) -> None:
         """Replace the settings of a run whose worker never began."""
         replace_json(self.config_path, with_whole_paths(config).to_dict())
+
+    def divide_among(self, processes: int) -> None:
+        """Let the next start have so many processes: the one setting that changes no step."""
+        self.config().replace(processes=processes)
+        values = read_json(self.config_path) or {}
+        replace_json(self.config_path, values | {"processes": processes})
 
     def status(self) -> Status:
         """Return what the worker wrote last; *created* when none has begun."""

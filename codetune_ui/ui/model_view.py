@@ -154,7 +154,8 @@ def _memory_check(
     if shape is None:
         return Check("", "Its shape is not known here: no memory estimate yet.")
     room = gpu.total_gib - CONTEXT_GIB if gpu else None
-    parts = estimate_memory(shape, config, planned_way(config, shape, room))
+    own = config.share(config.processes)
+    parts = estimate_memory(shape, own, planned_way(own, shape, room))
     needed = parts.total_gib + (CONTEXT_GIB if gpu else 0.0)
     there, where = (gpu.total_gib, gpu.name) if gpu else (memory_gib, "RAM, no GPU here")
     sentence = f"Needs about {needed:.1f} of {there:.1f} GiB ({where}): {_parts(parts)}."

@@ -143,7 +143,7 @@ def _same_code(scanned: Config, config: Config) -> bool:
 
 
 def _speed_before(home: Home, config: Config) -> float | None:
-    """Return the tokens per second of the newest run with the same base and row length."""
+    """Return the tokens per second of the newest run with the same base, rows and processes."""
     for run in home.runs():
         result = read_json(run.result_path)
         if not result or not result.get("tokens_per_second"):
@@ -152,9 +152,13 @@ def _speed_before(home: Home, config: Config) -> float | None:
             before = run.config()
         except CodeTuneError:
             continue
-        if (before.base_model, before.max_seq_len) == (config.base_model, config.max_seq_len):
+        if _costs(before) == _costs(config):
             return float(result["tokens_per_second"])
     return None
+
+
+def _costs(config: Config) -> tuple[str, int, int]:
+    return config.base_model, config.max_seq_len, config.processes
 
 
 def _speed_guess(shape: ModelShape | None, config: Config, gpu: Gpu | None) -> float | None:

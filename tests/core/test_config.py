@@ -86,6 +86,36 @@ def test_rows_per_step_are_a_multiple_of_rows_per_pass() -> None:
     assert caught.value.hint == "Try 15 rows per step."
 
 
+@pytest.mark.parametrize(
+    ("rows", "processes", "words"),
+    [
+        (
+            16,
+            3,
+            "16 rows per step cannot be divided among 3 processes. Set processes to 2, or rows per "
+            "step to 18.",
+        ),
+        (
+            1,
+            2,
+            "1 row per step cannot be divided among 2 processes. Set processes to 1, or rows per "
+            "step to 2.",
+        ),
+    ],
+)
+def test_processes_divide_the_rows_of_a_step(rows: int, processes: int, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Config(global_batch_rows=rows, micro_batch_rows=1, processes=processes)
+    assert (str(caught.value), caught.value.field) == (words, "processes")
+
+
+def test_a_share_keeps_the_rows_per_pass_where_they_fit() -> None:
+    config = Config(global_batch_rows=24, micro_batch_rows=4, processes=3)
+    shares = [config.share(processes) for processes in (1, 2, 3, 4, 8, 24)]
+    assert [share.global_batch_rows for share in shares] == [24, 12, 8, 6, 3, 1]
+    assert [share.micro_batch_rows for share in shares] == [4, 4, 4, 3, 3, 1]
+
+
 def test_an_unknown_setting_in_a_file_is_refused() -> None:
     with pytest.raises(ConfigError, match="There is no setting 'colour'"):
         Config.from_dict({"colour": "amber"})

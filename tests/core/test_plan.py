@@ -53,3 +53,28 @@ def test_one_row_is_a_row() -> None:
     config = Config(micro_batch_rows=1, global_batch_rows=1, max_seq_len=512, max_steps=2)
     plan = make_plan(config, train_tokens=None, shape=None, tokens_per_s=None)
     assert plan.sentence() == "1 row = 512 tokens per step · 2 steps"
+
+
+def test_processes_divide_the_passes_of_a_step() -> None:
+    config = Config(micro_batch_rows=4, global_batch_rows=32, max_steps=2, processes=4)
+    plan = make_plan(config, train_tokens=None, shape=None, tokens_per_s=None)
+    assert plan.sentence() == (
+        "4 rows × 2 passes × 4 processes = 32 rows = 65,536 tokens per step · 2 steps"
+    )
+
+
+def test_each_card_adds_its_speed_and_holds_its_share() -> None:
+    def plan(processes: int) -> tuple[float, float]:
+        config = preset("guide", processes=processes, memory_use="as_set")
+        speed = guess_tokens_per_s(
+            STARCODERBASE_1B, config, card="NVIDIA H200", cores=16, room_gib=139.0
+        )
+        whole = make_plan(
+            config, train_tokens=None, shape=STARCODERBASE_1B, tokens_per_s=None, room_gib=139.0
+        )
+        assert whole.memory is not None
+        return speed, whole.memory.total_gib
+
+    (one, most), (four, less) = plan(1), plan(4)
+    assert 3 < four / one < 4
+    assert less < most / 2

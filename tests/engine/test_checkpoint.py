@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from codetune_ui.core.errors import MachineError, RunError
+from codetune_ui.core.errors import ConfigError, MachineError, RunError
 from codetune_ui.engine import checkpoint
 from codetune_ui.runs.files import read_json, replace_json
 from codetune_ui.runs.store import Home, Run
@@ -26,6 +26,19 @@ def write(run: Run, step: int, weight: float = 1.0) -> Path:
         (scratch / name).write_text(f"{name} of step {step}")
     save_file({"weight": torch.full((2,), weight)}, scratch / checkpoint.WEIGHTS)
     return checkpoint.commit(run, scratch, step, tokens=step * 10)
+
+
+def test_a_checkpoint_is_good_for_any_number_of_processes(run: Run) -> None:
+    written = write(run, 4)
+    run.divide_among(2)
+    assert run.config().processes == 2
+    assert checkpoint.newest_good(run) == (written, [])
+
+
+def test_a_number_of_processes_that_does_not_divide_the_rows_changes_nothing(run: Run) -> None:
+    with pytest.raises(ConfigError, match="4 rows per step cannot be divided among 3 processes"):
+        run.divide_among(3)
+    assert run.config().processes == 1
 
 
 def test_a_whole_checkpoint_is_the_newest_good_one(run: Run) -> None:
@@ -64,7 +77,7 @@ def test_a_harmed_checkpoint_is_passed_over_with_a_reason(run: Run, harm: str, w
 def test_a_run_from_before_a_setting_was_added_goes_on_from_its_checkpoint(run: Run) -> None:
     old = read_json(run.config_path)
     assert old is not None
-    del old["scorecard_holes"]
+    del old["scorecard_holes"], old["processes"]
     replace_json(run.config_path, old)
     assert run.config().scorecard_holes == 48
     written = write(run, 8)

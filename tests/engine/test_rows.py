@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from codetune_ui.core.pack import Row, to_words
-from codetune_ui.engine.rows import RowFile, collate, rows_on_disk
+from codetune_ui.engine.rows import RowFile, ShareOfRows, collate, rows_on_disk, target_tokens
+from codetune_ui.engine.seat import Seat
 
 
 def row(ids: list[int], labels: list[int], lengths: tuple[int, ...]) -> Row:
@@ -21,7 +22,7 @@ ONE = row([1, 2, 3, 4, 5, 6], [-100, 2, 3, 4, 5, 6], (6,))
 def test_positions_restart_at_each_example_and_there_is_no_mask() -> None:
     batch = collate([TWO, ONE], flat=False)
     assert batch["position_ids"].tolist() == [[0, 1, 2, 0, 1, 0], [0, 1, 2, 3, 4, 5]]
-    assert sorted(batch) == ["input_ids", "labels", "position_ids", "tokens"]
+    assert sorted(batch) == ["input_ids", "labels", "position_ids", "targets", "tokens"]
 
 
 def test_the_first_token_of_an_example_carries_no_loss() -> None:
@@ -65,3 +66,29 @@ def test_a_torn_row_is_not_a_row(tmp_path: Path) -> None:
 def test_rows_end_where_the_plan_ends(tmp_path: Path) -> None:
     with pytest.raises(IndexError):
         RowFile(tmp_path / "train.rows", 6, 2, wait=print)[2]
+
+
+@pytest.mark.parametrize("processes", [1, 2, 4])
+def test_a_step_has_the_same_rows_on_any_number_of_processes(
+    tmp_path: Path, processes: int
+) -> None:
+    path, per_step, steps = tmp_path / "train.rows", 4, 3
+    every = [row([n] * 6, [-100] + [n] * 5, (6,)) for n in range(per_step * steps)]
+    np.concatenate([to_words(one) for one in every]).tofile(path)
+    rows = RowFile(path, 6, len(every), wait=lambda _: None)
+    seats = [Seat(rank, processes) for rank in range(processes)]
+    shares = [ShareOfRows(rows, per_step, seat) for seat in seats]
+    own = per_step // processes
+    for step in range(steps):
+        seen = [
+            int(share[index].ids[0])
+            for share in shares
+            for index in range(step * own, (step + 1) * own)
+        ]
+        assert seen == list(range(step * per_step, (step + 1) * per_step))
+    assert [len(share) for share in shares] == [own * steps] * processes
+
+
+def test_targets_are_counted_alike_before_and_after_the_rows_are_laid_out() -> None:
+    rows = [TWO, ONE]
+    assert target_tokens(rows) == collate(rows, flat=False)["targets"] == 8

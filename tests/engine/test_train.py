@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import TrainingArguments
 
-from codetune_ui.core.errors import RunError
+from codetune_ui.core.errors import MachineError, RunError
 from codetune_ui.core.pack import IGNORE_INDEX
 from codetune_ui.engine import checkpoint
 from codetune_ui.engine.scorecard import Reading
@@ -67,6 +68,15 @@ def test_training_lowers_the_loss_and_reports_each_step(tiny_model: Path) -> Non
         "step_000012",
     ]
     assert [path.name for path in checkpoint.checkpoints(run)] == ["step_000008", "step_000012"]
+
+
+def test_a_process_that_sees_two_cards_is_refused_before_they_are_joined(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TrainingArguments, "n_gpu", 2)
+    run = make_run(tiny_config(tiny_model), "both")
+    with pytest.raises(MachineError, match="This process sees 2 GPUs, and may train on one alone"):
+        train_here(run)
 
 
 def test_accumulation_changes_nothing(tiny_model: Path) -> None:

@@ -16,7 +16,7 @@ import torch
 
 from codetune_ui.engine import checkpoint, durable
 from codetune_ui.engine.guard import Guard
-from codetune_ui.engine.train import RowTrainer
+from codetune_ui.engine.train import FusedTrainer, RowTrainer
 
 
 def die() -> None:
@@ -85,6 +85,11 @@ def no_memory_in_steps(*numbers: int) -> None:
         _before(Guard, "on_pre_optimizer_step", number, _ask_too_much)
 
 
+def no_memory_in_pass(number: int) -> None:
+    """Ask for it in a pass, so that other processes wait for this one at the step's end."""
+    _before(FusedTrainer, "_pass", number, _ask_too_much)
+
+
 def _ask_too_much() -> None:
     torch.empty(2**60, dtype=torch.uint8)
 
@@ -114,6 +119,22 @@ def poison_steps(first: int, last: int) -> None:
         original(self, args, state, control, model=model, **more)
 
     Guard.on_pre_optimizer_step = poisoned  # type: ignore[assignment, method-assign]
+
+
+def poison_pass(number: int) -> None:
+    """Let this process find a gradient that is no number, before it is added to the others'."""
+    original = FusedTrainer._pass
+    calls = [0]
+
+    def poisoned(self: Any, *given: Any) -> Any:
+        loss = original(self, *given)
+        calls[0] += 1
+        if calls[0] == number:
+            gradient = next(p.grad for p in self.model.parameters() if p.grad is not None)
+            gradient.view(-1)[0] = float("nan")
+        return loss
+
+    FusedTrainer._pass = poisoned  # type: ignore[assignment, method-assign]
 
 
 def signal_twice(step: int) -> None:

@@ -2,6 +2,7 @@
 
 `python -m tests.faults.zygote` reads a JSON object a line: {"job", "run", "harm": [name, values…]}.
 It answers with the pid, and once that worker is gone with how it ended (negative: the signal).
+With "processes" it forks so many, as a launcher does, and "harmed" is the one to which it comes.
 Importing takes ten seconds of a processor; a fork takes none.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from codetune_ui.core.assets import PROJECT_ROOT
+from codetune_ui.engine.seat import Seat
 from codetune_ui.runs.store import Run
 
 Harm = tuple[str | int, ...]
@@ -28,10 +31,13 @@ class Workers:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    def start(self, run: Run, job: str, harm: Harm = ()) -> int:
+    def start(
+        self, run: Run, job: str, harm: Harm = (), *, processes: int = 1, harmed: int = 0
+    ) -> int:
         """Start a worker on a run, with something that will go wrong; return its pid."""
         assert self._process.stdin is not None
-        line = json.dumps({"job": job, "run": str(run.path), "harm": harm})
+        asked = {"job": job, "run": str(run.path), "harm": harm}
+        line = json.dumps(asked | {"processes": processes, "harmed": harmed})
         self._process.stdin.write(line + "\n")
         self._process.stdin.flush()
         return self._answer()
@@ -40,9 +46,11 @@ class Workers:
         """Return the status of the worker started last, once it is gone."""
         return self._answer()
 
-    def work(self, run: Run, job: str, harm: Harm = ()) -> int:
+    def work(
+        self, run: Run, job: str, harm: Harm = (), *, processes: int = 1, harmed: int = 0
+    ) -> int:
         """Do both."""
-        self.start(run, job, harm)
+        self.start(run, job, harm, processes=processes, harmed=harmed)
         return self.wait()
 
     def _answer(self) -> int:
@@ -83,12 +91,27 @@ def serve() -> None:
 
     for line in sys.stdin:
         asked = json.loads(line)
-        pid = os.fork()
-        if not pid:
-            _become_worker(asked["job"], Run(Path(asked["run"])), asked["harm"])
-        print(pid, flush=True)  # noqa: T201 - the answer
-        _, status = os.waitpid(pid, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)  # noqa: T201
+        pids = []
+        for seat in _seats(asked["processes"]):
+            harm = asked["harm"] if int(seat.get("RANK", 0)) == asked["harmed"] else []
+            pids.append(os.fork())
+            if not pids[-1]:
+                os.environ |= seat
+                _become_worker(asked["job"], Run(Path(asked["run"])), harm)
+        print(pids[0], flush=True)  # noqa: T201 - the answer
+        codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
+        print(codes[0], flush=True)  # noqa: T201
+
+
+def _seats(processes: int) -> list[dict[str, str]]:
+    """What a launcher tells each of several processes; one is told nothing."""
+    if processes == 1:
+        return [{}]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "GLOO_SOCKET_IFNAME": "lo"}
+    seats = [Seat(rank, processes, rank, processes) for rank in range(processes)]
+    return [shared | seat.environment() for seat in seats]
 
 
 def _become_worker(job: str, run: Run, harm: list[str | int]) -> None:

@@ -43,23 +43,24 @@ class FusedSteps:
         else:
             self._passes = self.decoder
 
-    def step(self, rows: Sequence[Row]) -> tuple[Tensor, int]:
-        """Leave a step's gradients, per target token, in the parameters.
+    def step(self, rows: Sequence[Row], of: int = 0) -> tuple[Tensor, int]:
+        """Leave the rows' gradients, per target token of the step, in the parameters.
 
-        Returns the summed loss (on the device, nothing is waited for) and the count of targets.
+        of: the targets of the whole step, where these rows are not all of it. Returns the summed
+        loss (on the device, nothing is waited for) and the count of these rows' targets.
         """
         while True:
             try:
-                return self._step(rows)
+                return self._step(rows, of)
             except torch.OutOfMemoryError:
                 if not self._smaller:
                     raise
             self.take(self._smaller.pop(0))  # outside: the error holds the pass's tensors
 
-    def _step(self, rows: Sequence[Row]) -> tuple[Tensor, int]:
+    def _step(self, rows: Sequence[Row], of: int) -> tuple[Tensor, int]:
         batches = self._batches(rows)
         targets = sum(len(batch.targets.ids) for batch in batches)
-        scale = torch.full((), 1 / max(1, targets), device=self.decoder.device)
+        scale = torch.full((), 1 / max(1, of or targets), device=self.decoder.device)
         total = torch.zeros((), device=self.decoder.device)
         self._passes.begin()
         for batch in batches:
