@@ -18,6 +18,7 @@ from codetune_ui.commands.options import (
     Model,
     PresetName,
     RunName,
+    Where,
 )
 from codetune_ui.commands.shared import (
     cancelled_or_failed,
@@ -29,14 +30,17 @@ from codetune_ui.commands.shared import (
     say,
 )
 from codetune_ui.core.config import Config
+from codetune_ui.core.errors import CodeTuneError
 from codetune_ui.core.inputs import check_inputs, local_documents, local_model
 from codetune_ui.core.preview import preview as show
 from codetune_ui.core.source import Document
 from codetune_ui.core.sources import is_git_url, is_hub_source, parse_sources
 from codetune_ui.runs import doctor as machine
 from codetune_ui.runs.doctor_findings import findings
+from codetune_ui.runs.elsewhere import choose, place
 from codetune_ui.runs.files import read_json
 from codetune_ui.runs.follow import work
+from codetune_ui.runs.placement import HERE, whereabouts
 from codetune_ui.runs.process import WEIGHTS_ONLY, stop_and_wait
 from codetune_ui.runs.state import ENDED
 from codetune_ui.runs.store import Home, Run
@@ -97,6 +101,7 @@ def train(
     data_dir: DataDir = None,
     assigned: Assigned = None,
     name: Annotated[str | None, typer.Option(metavar="RUN", help="A name for the run.")] = None,
+    on: Where = None,
     as_json: AsJson = False,
     home: HomeDir = None,
 ) -> None:
@@ -105,9 +110,16 @@ def train(
     chosen = preset_name or ("recommended" if model else "demo")
     config = config_from(chosen, model, data, column, data_dir, assigned)
     check_inputs(config)
+    placement = choose(on or HERE)
     run = where.create_run(config, name)
+    place(run, placement)
     say(f"Run '{run.name}'. It goes on if this terminal is closed.")
-    _train(run, "train", as_json)
+    try:
+        _train(run, "train", as_json)
+    except CodeTuneError:
+        if run.status().state == "created":  # nobody took it: the next try has its name again
+            where.delete(run)
+        raise
 
 
 def resume(
@@ -116,11 +128,15 @@ def resume(
         bool,
         typer.Option("--weights-only", help="Where its optimizer is damaged: begin that anew."),
     ] = False,
+    on: Where = None,
     as_json: AsJson = False,
     home: HomeDir = None,
 ) -> None:
     """Go on from the last good checkpoint, and follow to the end."""
-    _train(home_of(home).run(run), WEIGHTS_ONLY if weights_only else "resume", as_json)
+    found = home_of(home).run(run)
+    if on is not None:
+        place(found, choose(on))
+    _train(found, WEIGHTS_ONLY if weights_only else "resume", as_json)
 
 
 def stop(
@@ -197,6 +213,8 @@ def _read(where: Home, config: Config) -> tuple[list[Document], Path]:
 
 
 def _train(run: Run, job: str, as_json: bool) -> None:
+    if sentence := whereabouts(run.placement(), run.path):
+        say(sentence)
     state = work(run, job, say)
     whole = state in ("finished", "stopped")
     figures = dict.fromkeys(FIGURES) | ((run.result() or {}) if whole else {})

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from codetune_ui.core.errors import CodeTuneError, RunError
 from codetune_ui.engine.report import Reporter, StopRequested, StopWish, quietly
+from codetune_ui.runs.elsewhere import claim
 from codetune_ui.runs.events import read_events
 from codetune_ui.runs.files import replace_json
-from codetune_ui.runs.lock import LockHeldError, hold
+from codetune_ui.runs.lock import LockHeldError
 from codetune_ui.runs.process import WEIGHTS_ONLY
 from codetune_ui.runs.store import Run, discard_attempt
 
@@ -51,7 +52,7 @@ def main(arguments: list[str]) -> int:
         return 2
     job, run = arguments[0], Run(Path(arguments[1]).resolve())
     try:
-        with hold(run.lock_path):
+        with claim(run.path, run.lock_path):
             return _work(job, run, jobs[job])
     except LockHeldError:
         sys.stderr.write(f"Another worker holds '{run.name}'.\n")

@@ -18,6 +18,8 @@ from typing import Any, Literal
 
 import psutil
 
+from codetune_ui.runs.placement import ticket
+
 State = Literal[
     "created", "preparing", "running", "stopping", "finished", "stopped", "failed", "lost"
 ]
@@ -45,6 +47,7 @@ class Status:
     started: float = 0.0
     updated: float = 0.0
     earlier: dict[str, int] | None = None  # what earlier attempts left: path → inode
+    ticket: str = ""  # of a worker on another machine: the submission that it was begun by
 
     @classmethod
     def begin(cls, job: str) -> Status:
@@ -59,6 +62,7 @@ class Status:
             boot_id=boot_id(),
             started=now,
             updated=now,
+            ticket=ticket(),
         )
 
     def replace(self, **changes: Any) -> Status:

@@ -23,10 +23,12 @@ from typing import Any
 
 from codetune_ui.core.config import Config
 from codetune_ui.core.errors import CodeTuneError, MachineError, RunError
+from codetune_ui.runs import elsewhere
 from codetune_ui.runs.files import read_json, replace_json, replace_text
 from codetune_ui.runs.lock import is_held
 from codetune_ui.runs.names import check_name, propose_name
 from codetune_ui.runs.paths import with_whole_paths
+from codetune_ui.runs.placement import Placement, read_placement
 from codetune_ui.runs.state import ACTIVE, State, Status
 
 __all__ = [
@@ -128,18 +130,28 @@ class Run:
             raise RunError(f"The settings of '{self.name}' cannot be read.", "Delete the run.")
         return Config.from_dict(values)
 
-    def status(self) -> Status:
+    def placement(self) -> Placement | None:
+        """Return where it is worked on; None is this machine."""
+        return read_placement(self.path)
+
+    def written(self) -> Status:
         """Return what the worker wrote last; *created* when none has begun."""
         values = read_json(self.status_path)
         return Status() if values is None else Status.from_dict(values)
+
+    def status(self) -> Status:
+        """Return what was written last, or what a cluster says of a run that waits there."""
+        placement, written = self.placement(), self.written()
+        return written if placement is None else elsewhere.as_seen(placement, written)
 
     def write_status(self, status: Status) -> None:
         """Replace `status.json`; for the one worker that holds the lock."""
         replace_json(self.status_path, status.to_dict())
 
     def alive(self) -> bool:
-        """Say whether a worker holds this run's lock."""
-        return is_held(self.lock_path)
+        """Say whether a worker holds this run's lock, or a cluster its job."""
+        placement = self.placement()
+        return is_held(self.lock_path) if placement is None else elsewhere.alive(self, placement)
 
     def state(self) -> State:
         """Return the state as it is, not as it was written: see `derive_state`."""

@@ -20,6 +20,7 @@ from codetune_ui.core.errors import CodeTuneError
 from codetune_ui.core.presets import preset
 from codetune_ui.runs.events import Event, read_events
 from codetune_ui.runs.lease import holder
+from codetune_ui.runs.placement import whereabouts
 from codetune_ui.runs.process import request_stop, start_worker, stop_in_background
 from codetune_ui.runs.state import ACTIVE, ENDED
 from codetune_ui.runs.store import Home, Run
@@ -148,6 +149,7 @@ class Live:
             tail=run.log_tail() if state in ("failed", "lost") else "",
             plan=plan,
             result=run.result() if state in ENDED else None,
+            where=whereabouts(run.placement(), run.path),
         )
 
     def _card(self, run: Run) -> dict[str, Any]:

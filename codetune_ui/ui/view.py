@@ -138,6 +138,7 @@ class RunView:
     headline: str
     hint: str
     settings: str
+    where: str  # the cluster that works on it, and where its code goes; "" is this machine
     step: int
     total: int
     percent: int
@@ -168,12 +169,13 @@ def view_run(
     tail: str = "",
     plan: Event | None = None,
     result: Mapping[str, Any] | None = None,
+    where: str = "",
 ) -> RunView:
     """Return what the page says about a run.
 
     config: None when its file cannot be read. checkpoint_step: of the newest checkpoint on disk,
     0 for none. stopping_s: seconds since a stop was asked for. plan: the run's last plan event.
-    result: the worker's figures at the end.
+    result: the worker's figures at the end. where: in one sentence, when it is not here.
     """
     step = max(status.step, series.step)
     total = status.total_steps or (config.max_steps if config else 0)
@@ -197,6 +199,7 @@ def view_run(
         headline=headline,
         hint=words.way_out(state, status.hint, checkpoint_step),
         settings=words.settings_line(config) if config else "Its settings cannot be read.",
+        where=where,
         step=step,
         total=total,
         percent=percent,
