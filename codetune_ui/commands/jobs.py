@@ -213,7 +213,7 @@ def _read(where: Home, config: Config) -> tuple[list[Document], Path]:
 
 
 def _train(run: Run, job: str, as_json: bool) -> None:
-    if sentence := whereabouts(run.placement(), run.path):
+    if sentence := whereabouts(run.path):
         say(sentence)
     state = work(run, job, say)
     whole = state in ("finished", "stopped")

@@ -40,7 +40,8 @@ Where = Annotated[
     typer.Option(
         "--on",
         metavar="PLACE",
-        help="here, or slurm:partition=gpu,time=12:00:00,gpus=1; a resume goes where it was.",
+        help="here, slurm:partition=gpu,time=12:00:00,gpus=1 or sky:infra=k8s,accelerators=H100; "
+        "a resume goes where it was.",
     ),
 ]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="The name of a run.")]

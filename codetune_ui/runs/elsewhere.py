@@ -1,4 +1,4 @@
-"""A run that a cluster works on: handed over, looked after and ended, as `process` does it here.
+"""A run in a cluster's queue: handed over, looked after and ended, as `process` does it here.
 
 The home lies on a file system that the cluster's nodes share, so that the run's folder is one and
 the same there and here. What the folder cannot tell, the cluster is asked: is the job still there?
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codetune_ui.core.errors import RunError
-from codetune_ui.runs import on_node, slurm
+from codetune_ui.runs import on_node, sky, slurm
 from codetune_ui.runs.files import read_json, replace_json
 from codetune_ui.runs.lock import LockHeldError, hold
 from codetune_ui.runs.placement import (
@@ -57,8 +57,14 @@ def choose(text: str) -> Placement | None:
     """Read what was typed after --on, and see that a job can be handed over there from here."""
     placement = parse_placement(text)
     if placement is not None:
-        slurm.check()
+        (slurm if placement.has_queue else sky).check()
     return placement
+
+
+def worker_of(run: Run) -> str:
+    """Return the module that is the worker, on this machine, of a run that no queue works on."""
+    here = read_placement(run.path) is None
+    return "codetune_ui.engine.worker" if here else "codetune_ui.runs.courier"
 
 
 def place(run: Run, placement: Placement | None) -> None:
@@ -138,7 +144,7 @@ def as_seen(placement: Placement, written: Status) -> Status:
 
 def withdraw(run: Run) -> None:
     """Take back a job that only waits: it has no worker that could hear of a wish to stop."""
-    placement = run.placement()
+    placement = run.queued()
     if placement is None or not placement.job:
         return
     seen = slurm.look(placement.job)

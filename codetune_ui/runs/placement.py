@@ -1,7 +1,7 @@
 """Where a run is worked on when it is not on this machine: `place.json` in its folder.
 
-A person types it as `slurm:partition=gpu,time=12:00:00,gpus=1`. A run without the file is worked on
-here.
+A person types it as `slurm:partition=gpu,time=12:00:00,gpus=1` or `sky:infra=k8s`. A run without
+the file is worked on here.
 """
 
 from __future__ import annotations
@@ -17,18 +17,22 @@ from codetune_ui.core.errors import ConfigError
 from codetune_ui.runs.files import read_json, replace_json
 
 HERE = "here"
-CLUSTERS = {"slurm": "Slurm"}
+CLUSTERS = {"slurm": "Slurm", "sky": "SkyPilot"}
 TICKET = "CODETUNE_TICKET"  # names the submission to the worker that was begun by it
-DEFAULTS = {"slurm": {"time": "12:00:00"}}
-# Slurm's options that the app sets itself: where it reads and writes, and how it is ended.
-OURS = frozenset(
-    {
-        *("array", "chdir", "error", "export", "export-file", "get-user-env", "input", "job-name"),
-        *("nodes", "ntasks", "open-mode", "output", "signal", "wait", "wrap"),
-    }
-)
-OPTION = re.compile(r"([a-z][a-z-]*)=(\S[^\n\r]*)")
-NEXT_OPTION = re.compile(r",(?=[a-z][a-z-]*=)")  # a value may hold commas: nodelist=a1,a2
+DEFAULTS = {"slurm": {"time": "12:00:00"}, "sky": {}}
+EXAMPLES = {"slurm": "slurm:partition=gpu", "sky": "sky:infra=k8s"}
+# Options that the app sets itself: where it reads and writes, and how it is ended.
+OURS = {
+    "slurm": frozenset(
+        (
+            *("array", "chdir", "error", "export", "export-file", "get-user-env", "input"),
+            *("job-name", "nodes", "ntasks", "open-mode", "output", "signal", "wait", "wrap"),
+        )
+    ),
+    "sky": frozenset({"autostop"}),
+}
+OPTION = re.compile(r"([a-z][a-z_-]*)=(\S[^\n\r]*)")
+NEXT_OPTION = re.compile(r",(?=[a-z][a-z_-]*=)")  # a value may hold commas: nodelist=a1,a2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +43,11 @@ class Placement:
     options: dict[str, str] = field(default_factory=dict)
     job: str = ""  # the cluster's own number of it; "" before it has one
     ticket: str = ""  # our name of the submission: the worker that has it is the one that may work
+
+    @property
+    def has_queue(self) -> bool:
+        """Whether the cluster's queue tells if a run is alive; else a courier here does."""
+        return self.on == "slurm"
 
     def replace(self, **changes: Any) -> Placement:
         """Return a copy with some fields changed."""
@@ -62,9 +71,9 @@ def parse_placement(text: str) -> Placement | None:
         option = OPTION.fullmatch(part.strip())
         if option is None:
             raise ConfigError(
-                f"'{part}' after --on {on} is no NAME=VALUE.", f"Write --on {on}:partition=gpu."
+                f"'{part}' after --on {on} is no NAME=VALUE.", f"Write --on {EXAMPLES[on]}."
             )
-        if option[1] in OURS:
+        if option[1] in OURS[on]:
             raise ConfigError(f"'{option[1]}' is set by the app itself.", "Leave it away.")
         found[option[1]] = option[2]
     return Placement(on=on, options=found)
@@ -92,11 +101,17 @@ def ticket() -> str:
     return os.environ.get(TICKET, "")
 
 
-def whereabouts(placement: Placement | None, folder: Path) -> str:
+def whereabouts(folder: Path) -> str:
     """Say in one sentence where a run is worked on, and where its code is read; "" is here."""
+    placement = read_placement(folder)
     if placement is None:
         return ""
-    name, options = CLUSTERS[placement.on], placement.options
-    asked = f", partition '{options['partition']}'" if "partition" in options else ""
+    options = placement.options
     job = f", job {placement.job}" if placement.job else ""
-    return f"On {name}{asked}{job}: its nodes read your code, and write, in {folder}."
+    if placement.on == "sky":
+        infra = (
+            f" on {options['infra']}" if "infra" in options else " on the cheapest of your clouds"
+        )
+        return f"With SkyPilot{infra}{job}: your code, the model and this run are copied there."
+    asked = f", partition '{options['partition']}'" if "partition" in options else ""
+    return f"On Slurm{asked}{job}: its nodes read your code, and write, in {folder}."

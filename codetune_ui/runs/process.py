@@ -85,10 +85,10 @@ def launch(run: Run, job: str) -> Worker:
     if run.alive():
         raise _already(run)
     run.stop_path.unlink(missing_ok=True)  # an old wish must not end a new attempt
-    if (placement := run.placement()) is not None:
+    if (placement := run.queued()) is not None:
         return elsewhere.submit(run, placement, job, written_by_now(run))
     before = run.status()
-    command = [sys.executable, "-m", "codetune_ui.engine.worker", job, str(run.path)]
+    command = [sys.executable, "-m", elsewhere.worker_of(run), job, str(run.path)]
     worker = spawn(command, log_path=run.log_path, home=run.home.path)
     deadline = time.monotonic() + BEGIN_S
     while not _has_begun(run, before, worker) and time.monotonic() < deadline:
@@ -236,7 +236,7 @@ def stop_in_background(
 
 def kill_worker(run: Run) -> None:
     """End the worker and all its children at once; nothing is saved."""
-    if (placement := run.placement()) is not None:
+    if (placement := run.queued()) is not None:
         elsewhere.end(placement, at_once=True)
     tree = _tree(run)
     _kill(tree)
@@ -244,7 +244,7 @@ def kill_worker(run: Run) -> None:
 
 
 def _escalate(run: Run, term_s: float) -> None:
-    if (placement := run.placement()) is not None:
+    if (placement := run.queued()) is not None:
         elsewhere.end(placement, at_once=False)
         if not _wait_for_end(run, term_s):
             elsewhere.end(placement, at_once=True)
@@ -263,7 +263,7 @@ def _escalate(run: Run, term_s: float) -> None:
 def _tree(run: Run) -> list[psutil.Process]:
     """Return the worker and its descendants, parent first; empty unless it is surely ours."""
     process = run.status().process()
-    if process is None or run.placement() is not None or not run.alive():
+    if process is None or run.queued() is not None or not run.alive():
         return []
     try:
         if str(run.path) not in process.cmdline():

@@ -177,6 +177,7 @@ def _call(*command: str) -> None:
 
 
 def _last_words(error: Exception) -> str:
-    lines = [line for line in str(error).splitlines() if line.startswith("sbatch: error:")]
-    words = (lines or str(error).splitlines() or [""])[-1].removeprefix("sbatch: error:").strip()
+    lines = str(error).splitlines() or [type(error).__name__]
+    said = [line.removeprefix("sbatch: error:").strip() for line in lines if "error:" in line]
+    words = said[0] if said else lines[-1]  # the first has the name that is wrong
     return words.removeprefix("Batch job submission failed:").strip().rstrip(".") + "."

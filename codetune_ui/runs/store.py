@@ -130,9 +130,10 @@ class Run:
             raise RunError(f"The settings of '{self.name}' cannot be read.", "Delete the run.")
         return Config.from_dict(values)
 
-    def placement(self) -> Placement | None:
-        """Return where it is worked on; None is this machine."""
-        return read_placement(self.path)
+    def queued(self) -> Placement | None:
+        """Return its place if a cluster's queue, and no lock here, tells how it goes."""
+        placement = read_placement(self.path)
+        return placement if placement is not None and placement.has_queue else None
 
     def written(self) -> Status:
         """Return what the worker wrote last; *created* when none has begun."""
@@ -141,7 +142,7 @@ class Run:
 
     def status(self) -> Status:
         """Return what was written last, or what a cluster says of a run that waits there."""
-        placement, written = self.placement(), self.written()
+        placement, written = self.queued(), self.written()
         return written if placement is None else elsewhere.as_seen(placement, written)
 
     def write_status(self, status: Status) -> None:
@@ -150,7 +151,7 @@ class Run:
 
     def alive(self) -> bool:
         """Say whether a worker holds this run's lock, or a cluster its job."""
-        placement = self.placement()
+        placement = self.queued()
         return is_held(self.lock_path) if placement is None else elsewhere.alive(self, placement)
 
     def state(self) -> State:

@@ -149,7 +149,7 @@ class Live:
             tail=run.log_tail() if state in ("failed", "lost") else "",
             plan=plan,
             result=run.result() if state in ENDED else None,
-            where=whereabouts(run.placement(), run.path),
+            where=whereabouts(run.path),
         )
 
     def _card(self, run: Run) -> dict[str, Any]:

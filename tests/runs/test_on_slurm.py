@@ -90,7 +90,7 @@ def test_a_run_is_trained_on_a_node_stopped_resumed_and_lies_at_home(run: Run) -
     until(reaches(run, 60), run)
     # --- the page sees it as a run of its own, and where it is
     view = Live(run.home).view(run)
-    placement = run.placement()
+    placement = run.queued()
     assert placement is not None
     assert view.state == "running"
     assert view.step >= 60
@@ -108,7 +108,7 @@ def test_a_run_is_trained_on_a_node_stopped_resumed_and_lies_at_home(run: Run) -
     # --- resumed as another job of Slurm's
     start_worker(run, "resume")
     until(reaches(run, stopped_at + 20), run)
-    again = run.placement()
+    again = run.queued()
     assert again is not None
     assert again.job != placement.job
     events, _ = read_events(run.events_path)
@@ -141,7 +141,7 @@ def test_a_job_that_waits_begins_when_there_is_room(run: Run, full: None) -> Non
 def test_a_job_cancelled_by_an_administrator_saves_and_is_stopped(run: Run) -> None:
     start_worker(run, "train")
     until(reaches(run, 5), run)
-    placement = run.placement()
+    placement = run.queued()
     assert placement is not None
     subprocess.run(["scancel", placement.job], check=True)
     until(lambda: not run.alive(), run, 30.0)
@@ -176,7 +176,7 @@ def test_a_worker_that_sees_no_stop_file_is_asked_by_slurm(
 def test_a_worker_whose_ticket_is_an_older_one_leaves_the_run_alone(run: Run, full: None) -> None:
     del full
     start_worker(run, "train")
-    placement = run.placement()
+    placement = run.queued()
     assert placement is not None
     before = run.written()
     worker = [sys.executable, "-m", "codetune_ui.engine.worker", "train", str(run.path)]
@@ -190,7 +190,7 @@ def test_a_worker_whose_ticket_is_an_older_one_leaves_the_run_alone(run: Run, fu
 def test_no_secret_of_the_environment_reaches_slurm(run: Run, full: None) -> None:
     del full
     start_worker(run, "train")
-    placement = run.placement()
+    placement = run.queued()
     assert placement is not None
     told = subprocess.run(
         ["scontrol", "write", "batch_script", placement.job, "-"], capture_output=True, check=True
@@ -219,7 +219,7 @@ def test_the_command_line_trains_on_slurm_and_says_where(home: Path) -> None:
     assert answer["steps"] == 4
     assert Path(answer["adapter"]).is_relative_to(home)
     run = Home(home).run("demo")
-    assert whereabouts(run.placement(), run.path).startswith("On Slurm, partition 'small', job ")
+    assert whereabouts(run.path).startswith("On Slurm, partition 'small', job ")
 
 
 def test_a_run_is_resumed_here_when_asked(run: Run) -> None:
