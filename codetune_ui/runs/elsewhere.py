@@ -24,6 +24,7 @@ from codetune_ui.runs.placement import (
     CLUSTERS,
     Placement,
     parse_placement,
+    queued,
     read_placement,
     ticket,
     write_placement,
@@ -112,9 +113,11 @@ def _handed_over(job: str, placement: Placement, earlier: dict[str, int]) -> Sta
     )
 
 
-def alive(run: Run, placement: Placement) -> bool:
-    """Say whether a worker, or a job that will become one, is there for what the status says."""
-    written = run.written()
+def alive(run: Run) -> bool:
+    """Say whether a run in a queue has a worker, or a job that will become one."""
+    placement, written = read_placement(run.path), Status.read(run.status_path)
+    if placement is None:
+        return False
     if written.state in ENDED and written.ticket == placement.ticket:
         return False  # its last word: what remains is for the cluster to tidy up
     seen = slurm.look(placement.job) if placement.job else None
@@ -126,9 +129,10 @@ def alive(run: Run, placement: Placement) -> bool:
     return written.state in ACTIVE and time.time() - written.updated < BEAT_FRESH_S
 
 
-def as_seen(placement: Placement, written: Status) -> Status:
-    """Return a status with the cluster's own words as long as no worker of the job has any."""
-    if not placement.job or written.state in ENDED:
+def as_seen(folder: Path, written: Status) -> Status:
+    """Return a status with the queue's own words as long as no worker of the job has any."""
+    placement = queued(folder)
+    if placement is None or not placement.job or written.state in ENDED:
         return written
     seen = slurm.look(placement.job)
     if seen is None or not seen.live:
@@ -144,12 +148,12 @@ def as_seen(placement: Placement, written: Status) -> Status:
 
 def withdraw(run: Run) -> None:
     """Take back a job that only waits: it has no worker that could hear of a wish to stop."""
-    placement = run.queued()
+    placement = queued(run.path)
     if placement is None or not placement.job:
         return
     seen = slurm.look(placement.job)
     if seen is not None and seen.waiting and slurm.withdraw(placement.job):
-        written = run.written()
+        written = Status.read(run.status_path)
         if written.state in ACTIVE:
             run.write_status(written.replace(state="stopped", phase=""))
 

@@ -88,6 +88,12 @@ def read_placement(folder: Path) -> Placement | None:
     return Placement(**{name: value for name, value in values.items() if name in known})
 
 
+def queued(folder: Path) -> Placement | None:
+    """Return where the run in a folder is if a cluster's queue, and no lock, tells how it goes."""
+    placement = read_placement(folder)
+    return placement if placement is not None and placement.has_queue else None
+
+
 def write_placement(folder: Path, placement: Placement | None) -> None:
     """Say where the run in a folder is worked on from its next start on."""
     if placement is None:

@@ -23,6 +23,7 @@ from codetune_ui.core.assets import PROJECT_ROOT
 from codetune_ui.core.errors import MachineError, RunError
 from codetune_ui.runs import elsewhere
 from codetune_ui.runs.lock import LockHeldError, hold, is_held
+from codetune_ui.runs.placement import queued
 from codetune_ui.runs.state import State, Status
 from codetune_ui.runs.store import Run, discard_attempt, replace_text, written_by_now
 
@@ -85,7 +86,7 @@ def launch(run: Run, job: str) -> Worker:
     if run.alive():
         raise _already(run)
     run.stop_path.unlink(missing_ok=True)  # an old wish must not end a new attempt
-    if (placement := run.queued()) is not None:
+    if (placement := queued(run.path)) is not None:
         return elsewhere.submit(run, placement, job, written_by_now(run))
     before = run.status()
     command = [sys.executable, "-m", elsewhere.worker_of(run), job, str(run.path)]
@@ -236,7 +237,7 @@ def stop_in_background(
 
 def kill_worker(run: Run) -> None:
     """End the worker and all its children at once; nothing is saved."""
-    if (placement := run.queued()) is not None:
+    if (placement := queued(run.path)) is not None:
         elsewhere.end(placement, at_once=True)
     tree = _tree(run)
     _kill(tree)
@@ -244,7 +245,7 @@ def kill_worker(run: Run) -> None:
 
 
 def _escalate(run: Run, term_s: float) -> None:
-    if (placement := run.queued()) is not None:
+    if (placement := queued(run.path)) is not None:
         elsewhere.end(placement, at_once=False)
         if not _wait_for_end(run, term_s):
             elsewhere.end(placement, at_once=True)
@@ -263,7 +264,7 @@ def _escalate(run: Run, term_s: float) -> None:
 def _tree(run: Run) -> list[psutil.Process]:
     """Return the worker and its descendants, parent first; empty unless it is surely ours."""
     process = run.status().process()
-    if process is None or run.queued() is not None or not run.alive():
+    if process is None or queued(run.path) is not None or not run.alive():
         return []
     try:
         if str(run.path) not in process.cmdline():

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 import psutil
 
+from codetune_ui.runs.files import read_json
 from codetune_ui.runs.placement import ticket
 
 State = Literal[
@@ -82,6 +83,12 @@ class Status:
         """Read what `to_dict` wrote; fields of a newer app are left out."""
         known = {field.name for field in dataclasses.fields(cls)}
         return cls(**{name: value for name, value in values.items() if name in known})
+
+    @classmethod
+    def read(cls, path: Path) -> Status:
+        """Return what was written last; *created* when nothing was."""
+        values = read_json(path)
+        return cls() if values is None else cls.from_dict(values)
 
     def process(self) -> psutil.Process | None:
         """Return the living process that wrote this; never one that only reuses its pid."""

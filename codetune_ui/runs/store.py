@@ -28,7 +28,7 @@ from codetune_ui.runs.files import read_json, replace_json, replace_text
 from codetune_ui.runs.lock import is_held
 from codetune_ui.runs.names import check_name, propose_name
 from codetune_ui.runs.paths import with_whole_paths
-from codetune_ui.runs.placement import Placement, read_placement
+from codetune_ui.runs.placement import queued
 from codetune_ui.runs.state import ACTIVE, State, Status
 
 __all__ = [
@@ -130,29 +130,17 @@ class Run:
             raise RunError(f"The settings of '{self.name}' cannot be read.", "Delete the run.")
         return Config.from_dict(values)
 
-    def queued(self) -> Placement | None:
-        """Return its place if a cluster's queue, and no lock here, tells how it goes."""
-        placement = read_placement(self.path)
-        return placement if placement is not None and placement.has_queue else None
-
-    def written(self) -> Status:
-        """Return what the worker wrote last; *created* when none has begun."""
-        values = read_json(self.status_path)
-        return Status() if values is None else Status.from_dict(values)
-
     def status(self) -> Status:
-        """Return what was written last, or what a cluster says of a run that waits there."""
-        placement, written = self.queued(), self.written()
-        return written if placement is None else elsewhere.as_seen(placement, written)
+        """Return what the worker wrote last; before it begins on a cluster, what that says."""
+        return elsewhere.as_seen(self.path, Status.read(self.status_path))
 
     def write_status(self, status: Status) -> None:
         """Replace `status.json`; for the one worker that holds the lock."""
         replace_json(self.status_path, status.to_dict())
 
     def alive(self) -> bool:
-        """Say whether a worker holds this run's lock, or a cluster its job."""
-        placement = self.queued()
-        return is_held(self.lock_path) if placement is None else elsewhere.alive(self, placement)
+        """Say whether a worker holds this run's lock, or a cluster's queue its job."""
+        return elsewhere.alive(self) if queued(self.path) else is_held(self.lock_path)
 
     def state(self) -> State:
         """Return the state as it is, not as it was written: see `derive_state`."""

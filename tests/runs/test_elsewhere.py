@@ -139,7 +139,7 @@ def test_a_job_that_began_meanwhile_is_left_to_the_stop_file(
     squeue("17|PENDING|Priority|\n")
     (tmp_path / "stay").touch()
     request_stop(run)
-    assert run.written().state == "preparing"
+    assert Status.read(run.status_path).state == "preparing"
     assert run.stop_path.read_text() == "save"
 
 

@@ -18,8 +18,9 @@ from codetune_ui.runs.elsewhere import choose, place
 from codetune_ui.runs.events import read_events
 from codetune_ui.runs.lease import holder
 from codetune_ui.runs.lock import is_held
-from codetune_ui.runs.placement import whereabouts
+from codetune_ui.runs.placement import queued, whereabouts
 from codetune_ui.runs.process import kill_worker, request_stop, start_worker, stop_and_wait
+from codetune_ui.runs.state import Status
 from codetune_ui.runs.store import Home, Run
 from codetune_ui.ui.live import Live
 from tests.calling import call, last_json
@@ -90,7 +91,7 @@ def test_a_run_is_trained_on_a_node_stopped_resumed_and_lies_at_home(run: Run) -
     until(reaches(run, 60), run)
     # --- the page sees it as a run of its own, and where it is
     view = Live(run.home).view(run)
-    placement = run.queued()
+    placement = queued(run.path)
     assert placement is not None
     assert view.state == "running"
     assert view.step >= 60
@@ -108,7 +109,7 @@ def test_a_run_is_trained_on_a_node_stopped_resumed_and_lies_at_home(run: Run) -
     # --- resumed as another job of Slurm's
     start_worker(run, "resume")
     until(reaches(run, stopped_at + 20), run)
-    again = run.queued()
+    again = queued(run.path)
     assert again is not None
     assert again.job != placement.job
     events, _ = read_events(run.events_path)
@@ -141,7 +142,7 @@ def test_a_job_that_waits_begins_when_there_is_room(run: Run, full: None) -> Non
 def test_a_job_cancelled_by_an_administrator_saves_and_is_stopped(run: Run) -> None:
     start_worker(run, "train")
     until(reaches(run, 5), run)
-    placement = run.queued()
+    placement = queued(run.path)
     assert placement is not None
     subprocess.run(["scancel", placement.job], check=True)
     until(lambda: not run.alive(), run, 30.0)
@@ -152,7 +153,7 @@ def test_a_job_cancelled_by_an_administrator_saves_and_is_stopped(run: Run) -> N
 def test_a_job_whose_worker_dies_is_lost_and_can_be_resumed(run: Run) -> None:
     start_worker(run, "train")
     until(lambda: (run.checkpoints_dir / "step_000050" / "MANIFEST.json").exists(), run)
-    os.kill(run.written().pid, signal.SIGKILL)  # the node is this machine
+    os.kill(Status.read(run.status_path).pid, signal.SIGKILL)  # the node is this machine
     until(lambda: not run.alive(), run, 30.0)
     assert run.state() == "lost"
     view = Live(run.home).view(run)
@@ -176,21 +177,21 @@ def test_a_worker_that_sees_no_stop_file_is_asked_by_slurm(
 def test_a_worker_whose_ticket_is_an_older_one_leaves_the_run_alone(run: Run, full: None) -> None:
     del full
     start_worker(run, "train")
-    placement = run.queued()
+    placement = queued(run.path)
     assert placement is not None
-    before = run.written()
+    before = Status.read(run.status_path)
     worker = [sys.executable, "-m", "codetune_ui.engine.worker", "train", str(run.path)]
     env = {"CODETUNE_TICKET": "of another job", "PATH": ""}
     done = subprocess.run(worker, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert run.written() == before
+    assert Status.read(run.status_path) == before
     request_stop(run)
 
 
 def test_no_secret_of_the_environment_reaches_slurm(run: Run, full: None) -> None:
     del full
     start_worker(run, "train")
-    placement = run.queued()
+    placement = queued(run.path)
     assert placement is not None
     told = subprocess.run(
         ["scontrol", "write", "batch_script", placement.job, "-"], capture_output=True, check=True
