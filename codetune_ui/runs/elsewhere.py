@@ -116,10 +116,8 @@ def _handed_over(job: str, placement: Placement, earlier: dict[str, int]) -> Sta
 def alive(run: Run) -> bool:
     """Say whether a run in a queue has a worker, or a job that will become one."""
     placement, written = read_placement(run.path), Status.read(run.status_path)
-    if placement is None:
+    if placement is None or _is_over(run.path, placement, written):
         return False
-    if written.state in ENDED and written.ticket == placement.ticket:
-        return False  # its last word: what remains is for the cluster to tidy up
     seen = slurm.look(placement.job) if placement.job else None
     if seen is not None:
         if not seen.live:
@@ -129,10 +127,21 @@ def alive(run: Run) -> bool:
     return written.state in ACTIVE and time.time() - written.updated < BEAT_FRESH_S
 
 
+def _is_over(folder: Path, placement: Placement, written: Status) -> bool:
+    """Say whether a worker has said its last word: the rest is for the cluster to tidy up."""
+    if written.state not in ENDED or written.ticket != placement.ticket:
+        return False
+    if written.state != "stopped" or (folder / "stop").exists():
+        return True
+    # Not a person stopped it: a job that made room for a more urgent one is put back in the queue.
+    seen = slurm.look(placement.job)
+    return seen is None or not seen.waiting
+
+
 def as_seen(folder: Path, written: Status) -> Status:
     """Return a status with the queue's own words as long as no worker of the job has any."""
     placement = queued(folder)
-    if placement is None or not placement.job or written.state in ENDED:
+    if placement is None or not placement.job or _is_over(folder, placement, written):
         return written
     seen = slurm.look(placement.job)
     if seen is None or not seen.live:

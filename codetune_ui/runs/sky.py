@@ -65,7 +65,7 @@ def task(run: Run, placement: Placement, job: str) -> dict[str, Any]:
         "file_mounts": {f"~/{folder}": str(run.path)} | {place: place for place in ours},
         "setup": "python3 -m venv ~/codetune-venv\n"
         "~/codetune-venv/bin/pip install -q -r requirements.txt",
-        "run": f"{own} ~/codetune-venv/bin/python {worker}",
+        "run": f"umask 077\n{own} ~/codetune-venv/bin/python {worker}",
     }
 
 
@@ -99,7 +99,7 @@ def bring_home(name: str, run: Run) -> bool:
     # Old checkpoints go here as they go there; nothing else is ever deleted.
     rotated = ["--delete", "--filter=R /checkpoints/***", "--filter=P *"]
     there = f"{name}:{THERE}/runs/{run.name}/"
-    came = _quietly("rsync", "-a", *left_out, *rotated, there, f"{run.path}/")
+    came = _quietly("rsync", "-a", "--chmod=go=", *left_out, *rotated, there, f"{run.path}/")
     status = f"{there}status.json"
     return came is not None and _quietly("rsync", "-a", status, _theirs(run)) is not None
 

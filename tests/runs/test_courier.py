@@ -36,7 +36,7 @@ if sys.argv[1] == "launch":
     if (cloud / "full").exists():
         sys.exit("No resource satisfies the request")
     own = dict(os.environ, HOME=str(cloud))
-    begun = subprocess.Popen(["sh", "-c", "exec env " + task["run"]], cwd=task["workdir"], env=own,
+    begun = subprocess.Popen(["sh", "-c", task["run"]], cwd=task["workdir"], env=own,
                              stdout=subprocess.DEVNULL, start_new_session=True)
     (cloud / "pid").write_text(str(begun.pid))
 elif sys.argv[1] == "logs":
@@ -179,6 +179,8 @@ def test_an_adapter_that_was_trained_on_the_cloud_lies_at_home(run: Run, cloud: 
     result = run.result()
     assert result is not None
     assert result["adapter"] == str(run.adapter_dir)
+    came_home = [run.events_path, run.result_path, *run.adapter_dir.iterdir()]
+    assert not any(path.stat().st_mode & 0o077 for path in came_home)
     steps = [path.name for path in run.checkpoints_dir.iterdir()]
     there = cloud / "codetune" / "runs" / run.name / "checkpoints"
     assert sorted(steps) == sorted(path.name for path in there.iterdir())

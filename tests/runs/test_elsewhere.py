@@ -88,6 +88,22 @@ def test_a_job_that_slurm_put_back_waits_again(run: Run, squeue: Says) -> None:
     assert (run.state(), run.status().step) == ("preparing", 70)
 
 
+def test_a_job_that_made_room_for_another_waits_again(run: Run, squeue: Says) -> None:
+    written(run, "stopped", pid=4711, step=70)
+    squeue("17|PENDING|BeginTime|\n")
+    assert run.alive()
+    assert run.state() == "preparing"
+    assert run.status().phase == "Waiting in Slurm's queue (BeginTime)"
+
+
+def test_a_run_that_a_person_stopped_is_over_whatever_slurm_says(run: Run, squeue: Says) -> None:
+    written(run, "stopped", pid=4711)
+    run.stop_path.write_text("save")
+    squeue("17|PENDING|BeginTime|\n")
+    assert run.state() == "stopped"
+    assert not run.alive()
+
+
 def test_a_job_that_slurm_has_no_more_is_lost(run: Run, squeue: Says) -> None:
     written(run, "running", pid=4711)
     squeue("18|RUNNING|None|n1\n")

@@ -164,6 +164,32 @@ def test_a_job_whose_worker_dies_is_lost_and_can_be_resumed(run: Run) -> None:
     assert stop_and_wait(run) == "stopped"
 
 
+def test_a_run_whose_time_is_nearly_up_saves_and_stops(run: Run) -> None:
+    place(run, choose("slurm:partition=small,time=00:04:00"))
+    start_worker(run, "train")
+    until(reaches(run, 1), run)
+    until(lambda: not run.alive(), run, 240.0)
+    assert run.state() == "stopped"
+    assert not run.stop_path.exists()
+    assert (run.adapter_dir / "adapter_model.safetensors").is_file()
+
+
+def test_a_job_that_is_put_back_goes_on_by_itself(run: Run) -> None:
+    start_worker(run, "train")
+    until(lambda: (run.checkpoints_dir / "step_000050" / "MANIFEST.json").exists(), run)
+    placement = queued(run.path)
+    assert placement is not None
+    subprocess.run(["scontrol", "requeue", placement.job], check=True)
+    until(lambda: "queue" in run.status().phase, run, 30.0)
+    assert run.alive()
+    until(
+        lambda: any(event["kind"] == "resume" for event in read_events(run.events_path)[0]),
+        run,
+        300.0,
+    )
+    assert stop_and_wait(run) == "stopped"
+
+
 def test_a_worker_that_sees_no_stop_file_is_asked_by_slurm(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
