@@ -24,7 +24,7 @@ PAUSE_S = 5.0
 FIRST_PAUSE_S = 0.5  # what goes wrong at once is told at once
 SLOWER = 1.3
 POLL_S = 0.2
-SILENT_S = 300.0  # after which a cluster that does not answer is given up
+SILENT_S = 1800.0  # after which a cluster that does not answer is given up
 KEPT = ("pid", "create_time", "birth", "boot_id", "earlier")  # of the status: the courier's own
 
 

@@ -94,19 +94,23 @@ def has_ended(name: str) -> bool:
 
 
 def bring_home(name: str, run: Run) -> bool:
-    """Copy what is new in the run's folder on the cluster; say whether it came."""
+    """Copy what is new in the run's folder on the cluster; say whether all of it came."""
+    there = f"{name}:{THERE}/runs/{run.name}/"
+    # The status first: when it tells of the end, all that belongs to it comes after it.
+    if _quietly("rsync", "-a", f"{there}status.json", str(their_status(run))) is None:
+        return False
     left_out = [f"--exclude={path}" for path in LEFT_OUT]
     # Old checkpoints go here as they go there; nothing else is ever deleted.
     rotated = ["--delete", "--filter=R /checkpoints/***", "--filter=P *"]
-    there = f"{name}:{THERE}/runs/{run.name}/"
-    came = _quietly("rsync", "-a", "--chmod=go=", *left_out, *rotated, there, f"{run.path}/")
-    status = f"{there}status.json"
-    return came is not None and _quietly("rsync", "-a", status, _theirs(run)) is not None
+    return (
+        _quietly("rsync", "-a", "--chmod=go=", *left_out, *rotated, there, f"{run.path}/")
+        is not None
+    )
 
 
 def their_status(run: Run) -> Path:
     """Return where the cluster's own status lies once it was brought home."""
-    return Path(_theirs(run))
+    return run.path / "sky" / "status.json"
 
 
 def send_stop(name: str, run: Run) -> bool:
@@ -118,10 +122,6 @@ def send_stop(name: str, run: Run) -> bool:
 def take_down(name: str) -> None:
     """End what the cluster does, and give the machine back."""
     _quietly("sky", "down", "--yes", name)
-
-
-def _theirs(run: Run) -> str:
-    return str(run.path / "sky" / "status.json")
 
 
 def _plain(text: str) -> str | int | bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -50,6 +51,7 @@ SSH = """#!/bin/sh
 shift; while [ "$1" = -l ]; do shift 2; done
 cd "{cloud}" && HOME="{cloud}" exec sh -c "$*"
 """
+SKYPILOT = shutil.which("sky")
 DIES = BEGIN + "    sys.exit(1)\n"
 
 pytestmark = [
@@ -184,3 +186,25 @@ def test_an_adapter_that_was_trained_on_the_cloud_lies_at_home(run: Run, cloud: 
     steps = [path.name for path in run.checkpoints_dir.iterdir()]
     there = cloud / "codetune" / "runs" / run.name / "checkpoints"
     assert sorted(steps) == sorted(path.name for path in there.iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(SKYPILOT is None, reason="SkyPilot is not on this machine")
+def test_skypilot_s_own_parser_takes_the_task_and_refuses_an_unknown_resource(
+    run: Run, tmp_path: Path
+) -> None:
+    assert SKYPILOT is not None
+    python = Path(SKYPILOT).read_text().splitlines()[0].removeprefix("#!")
+    read = "import sys, sky; print(sky.Task.from_yaml(sys.argv[1]).resources)"
+
+    def parsed(options: str) -> subprocess.CompletedProcess[str]:
+        placement = parse_placement(f"sky:{options}")
+        assert placement is not None
+        command = [python, "-c", read, str(sky.write_task(run, placement, "train"))]
+        env = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+        return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+    taken = parsed("infra=k8s,cpus=8+,memory=32+,use_spot=true,disk_size=200")
+    assert taken.returncode == 0, taken.stderr
+    assert "Kubernetes([Spot], cpus=8+, mem=32+, disk_size=200)" in taken.stdout
+    assert "InvalidSkyPilotConfigError" in parsed("infra=k8s,colour=red").stderr
