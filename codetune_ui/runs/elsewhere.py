@@ -47,11 +47,17 @@ class Submitted:
     def __init__(self, run: Run) -> None:
         self._run = run
 
-    def wait(self) -> int:
-        """Wait for its end; return 0 when it did what was wanted, else 1."""
-        while self._run.alive():
-            time.sleep(POLL_S)
+    def poll(self) -> int | None:
+        """Return 0 when it did what was wanted, 1 when not, None before its end."""
+        if self._run.alive():
+            return None
         return 0 if self._run.state() in ("finished", "stopped") else 1
+
+    def wait(self) -> int:
+        """Wait for its end, and return what `poll` does."""
+        while (code := self.poll()) is None:
+            time.sleep(POLL_S)
+        return code
 
 
 def choose(text: str) -> Placement | None:
@@ -78,17 +84,25 @@ def place(run: Run, placement: Placement | None) -> None:
 def submit(run: Run, placement: Placement, job: str, earlier: dict[str, int]) -> Submitted:
     """Hand a run over; return once the cluster has taken it, which may begin it much later.
 
-    earlier: what its earlier attempts left, see `Status`.
+    earlier: what its earlier attempts left, see `Status`. Raises `LockHeldError` when another does
+    the same, or has done it.
     """
+    with hold(run.lock_path, wait_s=0.0):  # no worker holds it here
+        if alive(run):
+            raise LockHeldError(str(run.path))
+        _submit(run, placement, job, earlier)
+    return Submitted(run)
+
+
+def _submit(run: Run, placement: Placement, job: str, earlier: dict[str, int]) -> None:
     before = read_json(run.status_path)
     mine = placement.replace(job="", ticket=secrets.token_hex(8))
     write_placement(run.path, mine)
     run.write_status(_handed_over(job, mine, earlier))
     begin = partial(on_node.become_worker, job, str(run.path), mine.ticket, on_node.handed_on())
+    name = f"codetune-{run.name}"
     try:
-        with hold(run.lock_path):  # no worker holds it here: it is for two who submit at once
-            name = f"codetune-{run.name}"
-            number = slurm.submit(run.path / "slurm", name, mine.options, run.log_path, begin)
+        number = slurm.submit(run.path / "slurm", name, mine.options, run.log_path, begin)
     except BaseException:
         write_placement(run.path, placement)
         if before is None:
@@ -97,7 +111,6 @@ def submit(run: Run, placement: Placement, job: str, earlier: dict[str, int]) ->
             replace_json(run.status_path, before)
         raise
     write_placement(run.path, mine.replace(job=number))
-    return Submitted(run)
 
 
 def _handed_over(job: str, placement: Placement, earlier: dict[str, int]) -> Status:

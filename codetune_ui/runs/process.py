@@ -65,6 +65,9 @@ class Worker(Protocol):
 
     pid: int
 
+    def poll(self) -> int | None:
+        """Return its exit status; None while it works."""
+
     def wait(self) -> int:
         """Wait for its end, and return its exit status."""
 
@@ -87,7 +90,10 @@ def launch(run: Run, job: str) -> Worker:
         raise _already(run)
     run.stop_path.unlink(missing_ok=True)  # an old wish must not end a new attempt
     if (placement := queued(run.path)) is not None:
-        return elsewhere.submit(run, placement, job, written_by_now(run))
+        try:
+            return elsewhere.submit(run, placement, job, written_by_now(run))
+        except LockHeldError:
+            raise _already(run) from None
     before = run.status()
     command = [sys.executable, "-m", elsewhere.worker_of(run), job, str(run.path)]
     worker = spawn(command, log_path=run.log_path, home=run.home.path)

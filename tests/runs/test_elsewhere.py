@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from codetune_ui.core.config import Config
-from codetune_ui.core.errors import MachineError
+from codetune_ui.core.errors import MachineError, RunError
 from codetune_ui.runs import slurm
 from codetune_ui.runs.elsewhere import choose, claim
 from codetune_ui.runs.lease import acquire, holder
-from codetune_ui.runs.lock import LockHeldError
-from codetune_ui.runs.placement import TICKET, Placement, write_placement
+from codetune_ui.runs.lock import LockHeldError, hold
+from codetune_ui.runs.placement import TICKET, Placement, read_placement, write_placement
 from codetune_ui.runs.process import kill_worker, launch, request_stop
 from codetune_ui.runs.slurm import read_queue
 from codetune_ui.runs.state import State, Status
@@ -173,8 +173,16 @@ def test_no_process_of_this_machine_is_hit_for_a_run_elsewhere(
 def test_a_run_in_a_queue_is_not_handed_over_twice(run: Run, squeue: Says) -> None:
     written(run, "preparing")
     squeue("17|PENDING|Priority|\n")
-    with pytest.raises(Exception, match="is running already"):
+    with pytest.raises(RunError, match="is running already"):
         launch(run, "train")
+
+
+def test_of_two_who_hand_a_run_over_at_once_one_is_told(run: Run, squeue: Says) -> None:
+    squeue("")
+    before = read_placement(run.path)
+    with hold(run.lock_path), pytest.raises(RunError, match="is running already"):
+        launch(run, "train")
+    assert read_placement(run.path) == before
 
 
 def test_without_slurm_s_commands_it_says_where_to_go(monkeypatch: pytest.MonkeyPatch) -> None:
