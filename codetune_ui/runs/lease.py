@@ -52,7 +52,7 @@ def acquire(home: Home, name: str, what: str) -> Iterator[None]:
 
 def holder(home: Home) -> Holder | None:
     """Return who has the accelerator now; the lock decides, the note only gives the name."""
-    if not is_held(_lock_path(home)):
+    if ticket() or not is_held(_lock_path(home)):
         return None
     note = read_json(_note_path(home)) or {}
     return Holder(

@@ -212,6 +212,9 @@ def test_a_worker_claims_a_run_by_the_ticket_of_its_submission(
 def test_a_node_leaves_the_accelerator_of_the_home_alone(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(TICKET, MINE)
-    with acquire(Home(home), "far", "training"):
-        assert holder(Home(home)) is None
+    with acquire(Home(home), "playground", "answering"):
+        assert holder(Home(home)) is not None
+        monkeypatch.setenv(TICKET, MINE)
+        assert holder(Home(home)) is None  # so that it does not end the playground's server
+        with acquire(Home(home), "far", "training"):
+            assert holder(Home(home)) is None
