@@ -43,6 +43,8 @@
       const offline = "The app does not answer. The run goes on without it.";
       CT.write(find(".r-headline"), CT.offline() ? offline : view.headline);
       CT.write(find(".r-settings"), view.settings);
+      find(".r-where").hidden = !view.where;
+      CT.write(find(".r-where"), view.where);
       find(".trouble").hidden = !view.hint && !view.tail;
       find(".trouble").dataset.state = view.state;
       CT.write(find(".trouble p"), view.hint);

@@ -18,6 +18,7 @@ from codetune_ui.commands.options import (
     Model,
     PresetName,
     RunName,
+    Where,
 )
 from codetune_ui.commands.queue import swept, told_waiting, train_and_follow
 from codetune_ui.commands.shared import (
@@ -30,14 +31,17 @@ from codetune_ui.commands.shared import (
     say,
 )
 from codetune_ui.core.config import Config
+from codetune_ui.core.errors import CodeTuneError
 from codetune_ui.core.inputs import check_inputs, local_documents, local_model
 from codetune_ui.core.preview import preview as show
 from codetune_ui.core.source import Document
 from codetune_ui.core.sources import is_git_url, is_hub_source, parse_sources
 from codetune_ui.runs import doctor as machine
 from codetune_ui.runs.doctor_findings import findings
+from codetune_ui.runs.elsewhere import choose, place
 from codetune_ui.runs.files import read_json
 from codetune_ui.runs.follow import work
+from codetune_ui.runs.placement import HERE, whereabouts
 from codetune_ui.runs.process import WEIGHTS_ONLY, stop_and_wait
 from codetune_ui.runs.queue import drop, enter
 from codetune_ui.runs.state import ENDED
@@ -107,6 +111,7 @@ def train(
     queue: Annotated[
         bool, typer.Option("--queue", help="Put it in the queue, and do not follow it.")
     ] = False,
+    on: Where = None,
     as_json: AsJson = False,
     home: HomeDir = None,
 ) -> None:
@@ -120,16 +125,23 @@ def train(
     configs = swept(config, sweep) if sweep else {"": config}
     for one in configs.values():
         check_inputs(one)
+    placement = choose(on or HERE)
     if sweep:
-        told_waiting(start_sweep(where, name, configs), as_json)
+        told_waiting(start_sweep(where, name, configs, placement), as_json)
         return
     run = where.create_run(config, name)
+    place(run, placement)
     if queue:
         enter(where, [run])
         told_waiting([run], as_json)
         return
     say(f"Run '{run.name}'. It goes on if this terminal is closed.")
-    _train(run, "train", as_json)
+    try:
+        _train(run, "train", as_json)
+    except CodeTuneError:
+        if run.status().state == "created":  # nobody took it: the next try has its name again
+            where.delete(run)
+        raise
 
 
 def resume(
@@ -142,6 +154,7 @@ def resume(
         int | None,
         typer.Option(metavar="N", help="Go on with another number of processes."),
     ] = None,
+    on: Where = None,
     as_json: AsJson = False,
     home: HomeDir = None,
 ) -> None:
@@ -149,6 +162,8 @@ def resume(
     found = home_of(home).run(run)
     if processes is not None and not found.alive():
         found.divide_among(processes)
+    if on is not None:
+        place(found, choose(on))
     again = WEIGHTS_ONLY if weights_only else "resume"
     _train(found, "train" if found.state() == "created" else again, as_json)
 
@@ -229,6 +244,8 @@ def _read(where: Home, config: Config) -> tuple[list[Document], Path]:
 
 
 def _train(run: Run, job: str, as_json: bool) -> None:
+    if sentence := whereabouts(run.path):
+        say(sentence)
     state = train_and_follow(run, job)
     whole = state in ("finished", "stopped")
     figures = dict.fromkeys(FIGURES) | ((run.result() or {}) if whole else {})

@@ -35,6 +35,15 @@ Assigned = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Any setting; may be repeated."),
 ]
+Where = Annotated[
+    str | None,
+    typer.Option(
+        "--on",
+        metavar="PLACE",
+        help="here, slurm:partition=gpu,time=12:00:00,gpus=1 or sky:infra=k8s,accelerators=H100; "
+        "a resume goes where it was.",
+    ),
+]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="The name of a run.")]
 PresetName = Annotated[
     str | None,

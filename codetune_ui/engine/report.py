@@ -11,8 +11,9 @@ from types import FrameType
 from typing import Any, Literal
 
 from codetune_ui.runs.events import EventWriter
+from codetune_ui.runs.leftovers import written_by_now
 from codetune_ui.runs.state import Status
-from codetune_ui.runs.store import Run, written_by_now
+from codetune_ui.runs.store import Run
 
 Wish = Literal["", "save", "discard"]
 

@@ -20,11 +20,13 @@ from typing import TYPE_CHECKING, Any
 from codetune_ui.core.errors import CodeTuneError, RunError
 from codetune_ui.engine.report import Reporter, StopRequested, StopWish, quietly
 from codetune_ui.engine.seat import Seat, check_cards, set_environment, take_seat
+from codetune_ui.runs.elsewhere import claim
 from codetune_ui.runs.events import read_events
 from codetune_ui.runs.files import replace_json
-from codetune_ui.runs.lock import LockHeldError, hold
+from codetune_ui.runs.leftovers import discard_attempt
+from codetune_ui.runs.lock import LockHeldError
 from codetune_ui.runs.process import WEIGHTS_ONLY, leave_at_once
-from codetune_ui.runs.store import Run, discard_attempt
+from codetune_ui.runs.store import Run
 
 if TYPE_CHECKING:
     from codetune_ui.engine.best import Kept
@@ -64,7 +66,7 @@ def main(arguments: list[str]) -> int:
 
         return train_along(run, job, seat)
     try:
-        with hold(run.lock_path):
+        with claim(run.path, run.lock_path):
             code = _work(job, run, jobs[job])
     except LockHeldError:
         sys.stderr.write(f"Another worker holds '{run.name}'.\n")

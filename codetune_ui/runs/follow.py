@@ -66,12 +66,17 @@ def _tell(
 
 def follow(run: Run, offset: int = 0) -> Iterator[Event]:
     """Yield the events from a byte offset on until the worker has let go of the run."""
+    waits = ""
     while True:
         alive = run.alive()  # before the reading, so that the last events are not missed
         found, offset = read_events(run.events_path, offset)
         yield from found
         if not alive:
             return
+        status = run.status()
+        if not status.pid and status.phase != waits:  # no worker yet: it waits somewhere
+            waits = status.phase
+            yield {"kind": "phase", "phase": waits}
         time.sleep(POLL_S)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from codetune_ui.core.errors import MachineError
 from codetune_ui.runs.lock import LockHeldError, hold, is_held
+from codetune_ui.runs.placement import ticket
 from codetune_ui.runs.store import Home, read_json, replace_json
 
 PLAYGROUND = "playground"  # the completion server's name as a holder; it gives way to a training
@@ -28,7 +29,13 @@ class Holder:
 
 @contextmanager
 def acquire(home: Home, name: str, what: str) -> Iterator[None]:
-    """Hold the accelerator for the length of a `with`; raise `MachineError` if another has it."""
+    """Hold the accelerator for the length of a `with`; raise `MachineError` if another has it.
+
+    On a cluster's node its GPUs are lent by the cluster itself, and are not this home's.
+    """
+    if ticket():
+        yield
+        return
     try:
         with hold(_lock_path(home)):
             mine = Holder(name, what, os.getpid(), time.time())
@@ -45,7 +52,7 @@ def acquire(home: Home, name: str, what: str) -> Iterator[None]:
 
 def holder(home: Home) -> Holder | None:
     """Return who has the accelerator now; the lock decides, the note only gives the name."""
-    if not is_held(_lock_path(home)):
+    if ticket() or not is_held(_lock_path(home)):
         return None
     note = read_json(_note_path(home)) or {}
     return Holder(

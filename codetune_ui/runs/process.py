@@ -15,15 +15,18 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 import psutil
 
 from codetune_ui.core.assets import PROJECT_ROOT
 from codetune_ui.core.errors import MachineError, RunError
+from codetune_ui.runs import elsewhere
+from codetune_ui.runs.leftovers import discard_attempt, written_by_now
 from codetune_ui.runs.lock import LockHeldError, hold, is_held
+from codetune_ui.runs.placement import queued
 from codetune_ui.runs.state import State, Status
-from codetune_ui.runs.store import Run, discard_attempt, replace_text
+from codetune_ui.runs.store import Run, replace_text
 
 __all__ = [
     "LockHeldError",
@@ -60,13 +63,27 @@ WEIGHTS_ONLY = "resume-weights"  # the job of going on without the optimizer's s
 NOT_HANDED_ON = ("TOKENIZERS_PARALLELISM", "CODETUNE_AUTH")
 
 
+class Worker(Protocol):
+    """A worker that was started, here or elsewhere."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """Return its exit status; None while it works."""
+
+    def wait(self) -> int:
+        """Wait for its end, and return its exit status."""
+
+
 def start_worker(run: Run, job: str) -> int:
     """Do what `launch` does, and return the pid."""
     return launch(run, job).pid
 
 
-def launch(run: Run, job: str) -> subprocess.Popen[bytes]:
+def launch(run: Run, job: str) -> Worker:
     """Start a worker on a run's folder; return once it has said that it is there.
+
+    A run that is placed elsewhere is handed over instead; return once it is in the queue there.
 
     job: "scan", "train", "resume" and so on, see the worker. Raises `RunError` when the run has a
     worker already, or when the worker ended before it could say anything. Its exit status: 0 done,
@@ -75,8 +92,13 @@ def launch(run: Run, job: str) -> subprocess.Popen[bytes]:
     if run.alive():
         raise _already(run)
     run.stop_path.unlink(missing_ok=True)  # an old wish must not end a new attempt
+    if (placement := queued(run.path)) is not None:
+        try:
+            return elsewhere.submit(run, placement, job, written_by_now(run))
+        except LockHeldError:
+            raise _already(run) from None
     before = run.status()
-    command = [sys.executable, "-m", "codetune_ui.engine.worker", job, str(run.path)]
+    command = [sys.executable, "-m", elsewhere.worker_of(run), job, str(run.path)]
     worker = spawn(command, log_path=run.log_path, home=run.home.path)
     deadline = time.monotonic() + BEGIN_S
     while not _has_begun(run, before, worker) and time.monotonic() < deadline:
@@ -205,6 +227,7 @@ def request_stop(run: Run, *, discard: bool = False) -> None:
         if run.stop_path.read_text(encoding="utf-8") == "discard":
             return
     replace_text(run.stop_path, "discard" if discard else "save")
+    elsewhere.withdraw(run)
 
 
 def stop_and_wait(
@@ -244,12 +267,20 @@ def stop_in_background(
 
 def kill_worker(run: Run) -> None:
     """End the worker and all its children at once; nothing is saved."""
+    if (placement := queued(run.path)) is not None:
+        elsewhere.end(placement, at_once=True)
     tree = _tree(run)
     _kill(tree)
     psutil.wait_procs(tree, timeout=TERM_S)
 
 
 def _escalate(run: Run, term_s: float) -> None:
+    if (placement := queued(run.path)) is not None:
+        elsewhere.end(placement, at_once=False)
+        if not _wait_for_end(run, term_s):
+            elsewhere.end(placement, at_once=True)
+            _wait_for_end(run, elsewhere.END_S)
+        return
     tree = _tree(run)  # beforehand: orphans of a dead parent can no longer be told as its
     if not tree:
         return
@@ -263,7 +294,7 @@ def _escalate(run: Run, term_s: float) -> None:
 def _tree(run: Run) -> list[psutil.Process]:
     """Return the worker and its descendants, parent first; empty unless it is surely ours."""
     process = run.status().process()
-    if process is None or not run.alive():
+    if process is None or queued(run.path) is not None or not run.alive():
         return []
     try:
         if str(run.path) not in process.cmdline():

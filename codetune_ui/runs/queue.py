@@ -21,6 +21,7 @@ from codetune_ui.core.errors import CodeTuneError, MachineError, RunError
 from codetune_ui.runs.files import read_json, remove, replace_json
 from codetune_ui.runs.lease import in_the_way
 from codetune_ui.runs.lock import LockHeldError, hold, is_held
+from codetune_ui.runs.placement import read_placement
 from codetune_ui.runs.process import spawn, start_worker
 from codetune_ui.runs.state import ACTIVE
 from codetune_ui.runs.store import Home, Run
@@ -49,12 +50,13 @@ def waiting(home: Home) -> list[Turn]:
 
 
 def who_is_at_work(home: Home) -> str:
-    """Return the name of who keeps the next run from beginning, "" for nobody."""
+    """Return the name of who keeps the next run of this machine from beginning, "" for nobody."""
     held = in_the_way(home)
     if held is not None:
         return held.name
     # A run may be on its way to the accelerator.
-    return next((run.name for run in home.runs() if run.state() in ACTIVE), "")
+    here = (run for run in home.runs() if read_placement(run.path) is None)
+    return next((run.name for run in here if run.state() in ACTIVE), "")
 
 
 def must_wait(home: Home) -> bool:
@@ -70,10 +72,10 @@ def has_begun(run: Run) -> bool:
 def start_or_wait(run: Run, job: str) -> bool:
     """Start a worker, or let the run wait for its turn; return whether it waits.
 
-    Raises what `process.start_worker` does.
+    A run that is placed elsewhere waits there. Raises what `process.start_worker` does.
     """
     with changing(run.home):
-        if not must_wait(run.home):
+        if read_placement(run.path) is not None or not must_wait(run.home):
             start_worker(run, job)
             return False
         _append(run, job)
@@ -82,10 +84,16 @@ def start_or_wait(run: Run, job: str) -> bool:
 
 
 def enter(home: Home, runs: Sequence[Run], job: str = "train") -> None:
-    """Let runs of a home wait for their turn, in this order, behind those that wait already."""
+    """Let runs of a home wait for their turn, in this order, behind those that wait already.
+
+    Those that are placed elsewhere are handed over, to wait there.
+    """
     with changing(home):
         for run in runs:
-            _append(run, job)
+            if read_placement(run.path) is None:
+                _append(run, job)
+            else:
+                start_worker(run, job)
     wake(home)
 
 

@@ -19,6 +19,9 @@ from typing import Any, Literal
 
 import psutil
 
+from codetune_ui.runs.files import read_json
+from codetune_ui.runs.placement import ticket
+
 State = Literal[
     "created",
     "waiting",
@@ -55,6 +58,7 @@ class Status:
     started: float = 0.0
     updated: float = 0.0
     earlier: dict[str, int] | None = None  # what earlier attempts left: path → inode
+    ticket: str = ""  # of a worker on another machine: the submission that it was begun by
 
     @classmethod
     def begin(cls, job: str) -> Status:
@@ -69,6 +73,7 @@ class Status:
             boot_id=boot_id(),
             started=now,
             updated=now,
+            ticket=ticket(),
         )
 
     def replace(self, **changes: Any) -> Status:
@@ -88,6 +93,12 @@ class Status:
         """Read what `to_dict` wrote; fields of a newer app are left out."""
         known = {field.name for field in dataclasses.fields(cls)}
         return cls(**{name: value for name, value in values.items() if name in known})
+
+    @classmethod
+    def read(cls, path: Path) -> Status:
+        """Return what was written last; *created* when nothing was."""
+        values = read_json(path)
+        return cls() if values is None else cls.from_dict(values)
 
     def process(self) -> psutil.Process | None:
         """Return the living process that wrote this; never one that only reuses its pid."""

@@ -24,25 +24,23 @@ from typing import Any
 
 from codetune_ui.core.config import Config
 from codetune_ui.core.errors import CodeTuneError, MachineError, RunError
+from codetune_ui.runs import elsewhere
 from codetune_ui.runs.files import read_json, replace_json, replace_text
 from codetune_ui.runs.lock import is_held
 from codetune_ui.runs.names import check_name, propose_name
 from codetune_ui.runs.paths import with_whole_paths
+from codetune_ui.runs.placement import queued
 from codetune_ui.runs.state import ACTIVE, State, Status
 
 __all__ = [
     "Home",
     "Run",
     "derive_state",
-    "discard_attempt",
     "read_json",
     "replace_json",
     "replace_text",
-    "written_by_now",
 ]
 
-# A file's time is that of the kernel's last tick: up to 10 ms before the clock that is asked.
-FILE_CLOCK_LAG_S = 0.1
 KEPT_JOBS = 10  # of each kind: a scan holds a copy of the code it read
 
 
@@ -145,17 +143,16 @@ class Run:
         replace_json(self.config_path, values | {"processes": processes})
 
     def status(self) -> Status:
-        """Return what the worker wrote last; *created* when none has begun."""
-        values = read_json(self.status_path)
-        return Status() if values is None else Status.from_dict(values)
+        """Return what the worker wrote last; before it begins on a cluster, what that says."""
+        return elsewhere.as_seen(self.path, Status.read(self.status_path))
 
     def write_status(self, status: Status) -> None:
         """Replace `status.json`; for the one worker that holds the lock."""
         replace_json(self.status_path, status.to_dict())
 
     def alive(self) -> bool:
-        """Say whether a worker holds this run's lock."""
-        return is_held(self.lock_path)
+        """Say whether a worker holds this run's lock, or a cluster's queue its job."""
+        return elsewhere.alive(self) if queued(self.path) else is_held(self.lock_path)
 
     def state(self) -> State:
         """Return the state as it is, not as it was written: see `derive_state`."""
@@ -360,32 +357,6 @@ class Home:
             if not (self.runs_dir / name).exists():
                 return name
         raise RunError("No free name was found for the run.", "Give it one.")
-
-
-def discard_attempt(run: Run) -> None:
-    """Remove the adapters and checkpoints written since the last start; older ones stay.
-
-    What was there is known by name, not by time: a clock that is set must not cost a checkpoint.
-    """
-    status = run.status()
-    for path, inode in written_by_now(run).items():
-        if status.earlier is None:  # of a worker of an older version
-            earlier = (run.path / path).stat().st_mtime < status.started - FILE_CLOCK_LAG_S
-        else:
-            # An adapter has one name for ever; a checkpoint's name is its step's.
-            known = status.earlier.get(path)
-            earlier = known is not None and (path != "adapter" or known == inode)
-        if not earlier:
-            shutil.rmtree(run.path / path, ignore_errors=True)
-
-
-def written_by_now(run: Run) -> dict[str, int]:
-    """Return the adapters and checkpoints of a run: paths in its folder, and their inodes."""
-    found: dict[str, int] = {}
-    for path in (run.adapter_dir, *run.checkpoints_dir.glob("*"), *run.best_dir.glob("*")):
-        with contextlib.suppress(FileNotFoundError):
-            found[path.relative_to(run.path).as_posix()] = path.stat().st_ino
-    return found
 
 
 def _newest_first(folder: Path) -> list[Run]:

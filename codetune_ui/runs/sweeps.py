@@ -6,15 +6,20 @@ from collections.abc import Mapping
 
 from codetune_ui.core.config import Config
 from codetune_ui.core.errors import CodeTuneError
+from codetune_ui.runs.elsewhere import place
 from codetune_ui.runs.names import check_name, with_suffix
+from codetune_ui.runs.placement import Placement
 from codetune_ui.runs.queue import enter
 from codetune_ui.runs.store import Home, Run
 
 
-def start_sweep(home: Home, base: str | None, configs: Mapping[str, Config]) -> list[Run]:
+def start_sweep(
+    home: Home, base: str | None, configs: Mapping[str, Config], placement: Placement | None = None
+) -> list[Run]:
     """Make one run per config and let them wait for their turn, in this order.
 
-    base: what their names begin with, two words when empty. Raises what `Home.create_run` and
+    base: what their names begin with, two words when empty; placement: where, see `elsewhere`.
+    Raises what `Home.create_run` and
     `queue.enter` do; then none of them is there.
     """
     stem = check_name(base) if base else home.free_name()
@@ -22,6 +27,7 @@ def start_sweep(home: Home, base: str | None, configs: Mapping[str, Config]) -> 
     try:
         for suffix, config in configs.items():
             made.append(home.create_run(config, with_suffix(stem, suffix)))
+            place(made[-1], placement)
         enter(home, made)
     except (CodeTuneError, OSError):
         for run in made:

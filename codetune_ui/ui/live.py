@@ -20,6 +20,7 @@ from codetune_ui.core.errors import CodeTuneError, RunError
 from codetune_ui.core.presets import preset
 from codetune_ui.runs.events import Event, read_events
 from codetune_ui.runs.lease import holder
+from codetune_ui.runs.placement import whereabouts
 from codetune_ui.runs.process import request_stop, stop_in_background
 from codetune_ui.runs.queue import drop, move, start_or_wait, waiting, who_is_at_work
 from codetune_ui.runs.state import ACTIVE, ENDED
@@ -148,10 +149,10 @@ class Live:
             "log": lines[-MOST_LOG_LINES:],
         }
 
-    def view(self, run: Run, queue: Queue) -> RunView:
+    def view(self, run: Run, queue: Queue | None = None) -> RunView:
         """Return what is to be said about a run now."""
         series, plan = self._memory.read(run)
-        state = run.state()
+        state, queue = run.state(), queue or self._queue()
         return view_run(
             run.name,
             _config(run),
@@ -166,6 +167,7 @@ class Live:
             result=run.result() if state in ENDED else None,
             queued=queue.names,
             at_work=queue.at_work,
+            where=whereabouts(run.path),
         )
 
     def _card(self, run: Run, queue: Queue) -> dict[str, Any]:

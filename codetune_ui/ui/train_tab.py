@@ -34,7 +34,8 @@ RUN_HEAD = """
 <div class="runhead">
   <div class="ph">
     <h1><span class="rn"></span><em class="pill"></em></h1>
-    <p class="r-settings"></p><p class="r-headline" role="status"></p>
+    <p class="r-settings"></p><p class="r-where" hidden></p>
+    <p class="r-headline" role="status"></p>
   </div>
   <div class="btns">
     <button class="btn" data-can="stop" data-act="discard">Stop and discard</button>

@@ -138,6 +138,7 @@ class RunView:
     headline: str
     hint: str
     settings: str
+    where: str  # the cluster that works on it, and where its code goes; "" is this machine
     step: int
     total: int
     percent: int
@@ -171,13 +172,14 @@ def view_run(
     result: Mapping[str, Any] | None = None,
     queued: Sequence[str] = (),
     at_work: str = "",
+    where: str = "",
 ) -> RunView:
     """Return what the page says about a run.
 
     config: None when its file cannot be read. checkpoint_step: of the newest checkpoint on disk,
     0 for none. stopping_s: seconds since a stop was asked for. plan: the run's last plan event.
     result: the worker's figures at the end. queued: the runs that wait, in their order; at_work:
-    who keeps the first from beginning.
+    who keeps the first from beginning. where: in one sentence, when it is not here.
     """
     step = max(status.step, series.step)
     place = queued.index(name) + 1 if name in queued else 0
@@ -203,6 +205,7 @@ def view_run(
         headline=headline,
         hint=words.way_out(state, status.hint, checkpoint_step),
         settings=words.settings_line(config) if config else "Its settings cannot be read.",
+        where=where,
         step=step,
         total=total,
         percent=percent,

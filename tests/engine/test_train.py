@@ -15,7 +15,7 @@ from codetune_ui.core.pack import IGNORE_INDEX
 from codetune_ui.engine import checkpoint
 from codetune_ui.engine.scorecard import Reading
 from codetune_ui.engine.train import FusedTrainer, RowTrainer, summed_loss
-from codetune_ui.runs.store import discard_attempt
+from codetune_ui.runs.leftovers import discard_attempt
 from tests.engine.helpers import (
     events,
     load_tuned,

@@ -8,17 +8,10 @@ import pytest
 
 from codetune_ui.core.config import Config
 from codetune_ui.core.errors import MachineError, RunError
+from codetune_ui.runs.leftovers import discard_attempt, written_by_now
 from codetune_ui.runs.lock import hold
 from codetune_ui.runs.state import State, Status
-from codetune_ui.runs.store import (
-    Home,
-    Run,
-    derive_state,
-    discard_attempt,
-    read_json,
-    replace_json,
-    written_by_now,
-)
+from codetune_ui.runs.store import Home, Run, derive_state, read_json, replace_json
 from tests.runs.processes import working
 
 
