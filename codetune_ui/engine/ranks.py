@@ -101,7 +101,11 @@ def join(seat: Seat, listener: socket.socket | None = None) -> Ranks:
         dist.init_process_group(
             backend, store=store, rank=seat.rank, world_size=seat.size, timeout=PATIENCE
         )
-    return Ranks(seat)
+    ranks = Ranks(seat)
+    if torch.cuda.is_available():
+        # NCCL takes some memory when it is first used: before it is measured what is left.
+        ranks.sum_in_place([torch.zeros(1, device="cuda")])
+    return ranks
 
 
 def _meet(seat: Seat, listener: socket.socket | None) -> Any:
@@ -127,4 +131,5 @@ def _together() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:  # as torch says it when a connection is lost
+        print(error, flush=True)  # noqa: T201 - into worker.log
         raise AloneError from error

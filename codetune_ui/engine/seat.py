@@ -10,9 +10,9 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 
 from codetune_ui.core.errors import MachineError
+from codetune_ui.runs.process import SEAT
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Seat:
     def environment(self) -> dict[str, str]:
         """Return the variables by which a process that is started finds this seat."""
         values = (self.rank, self.size, self.local, self.local_size)
-        return dict(zip(NAMES, map(str, values), strict=True))
+        return dict(zip(SEAT, map(str, values), strict=True))
 
 
 def take_seat(environment: MutableMapping[str, str]) -> Seat | None:
@@ -49,7 +49,7 @@ def take_seat(environment: MutableMapping[str, str]) -> Seat | None:
     """
     if "RANK" not in environment or "WORLD_SIZE" not in environment:
         return None
-    rank, size, local, local_size = (environment.pop(name, None) for name in NAMES)
+    rank, size, local, local_size = (environment.pop(name, None) for name in SEAT)
     here = int(local_size or size or 1)
     return Seat(int(rank or 0), int(size or 1), int(local or rank or 0), here)
 

@@ -7,6 +7,7 @@ pipe closes, however it ends.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -65,7 +66,9 @@ class Siblings:
         self._closing = threading.Event()
 
     def start(self) -> None:
-        """Start them, and listen for them."""
+        """Start those that are missing, and listen for them."""
+        if self.seat.size == 1:
+            return
         if sys.platform in LOOPBACK:  # nothing of this is for the network
             for name in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"):
                 os.environ.setdefault(name, LOOPBACK[sys.platform])
@@ -104,7 +107,8 @@ class Siblings:
         with process.stdout:
             for line in process.stdout:
                 last = line.decode("utf-8", "replace").rstrip()
-                print(f"{seat.words}: {last}", flush=True)  # noqa: T201 - into worker.log
+                with contextlib.suppress(OSError):  # a full disk: it must be read on all the same
+                    print(f"{seat.words}: {last}", flush=True)  # noqa: T201 - into worker.log
         code = process.wait()
         if code == 0 or self._closing.is_set():
             return

@@ -148,7 +148,7 @@ def train_job(run: Run, reporter: Reporter, stop: StopWish, *, given: Seat | Non
     began = time.monotonic()
     machine = dict(os.environ)
     seat = given or _first_of(config.processes)
-    config.share(seat.size)
+    config.share(seat.size)  # refused here, where a launcher's number does not fit
     set_environment(seat, os.environ)
     run.result_path.unlink(missing_ok=True)
     reporter.phase("Looking for the base model")
@@ -163,7 +163,7 @@ def train_job(run: Run, reporter: Reporter, stop: StopWish, *, given: Seat | Non
             with Siblings(
                 run, reporter.status.job, seat, machine, partial(_give_up, reporter)
             ) as beside:
-                if given is None and seat.size > 1:
+                if given is None:
                     beside.start()
                 return _train(run, reporter, stop, producer, beside, folder, began)
 

@@ -60,7 +60,9 @@ SILENT = {
     "CLEARML_OFFLINE_MODE": "1",
 }
 WEIGHTS_ONLY = "resume-weights"  # the job of going on without the optimizer's state
-NOT_HANDED_ON = ("TOKENIZERS_PARALLELISM", "CODETUNE_AUTH")
+# A launcher's or a cluster's, for the processes that it started: ours are none of those.
+SEAT = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+NOT_HANDED_ON = ("TOKENIZERS_PARALLELISM", "CODETUNE_AUTH", *SEAT)
 
 
 class Worker(Protocol):

@@ -170,3 +170,11 @@ def test_an_ended_worker_of_ours_is_not_left_a_zombie(run: Run) -> None:
         if thread.name == f"reap-{child.pid}":
             thread.join()
     assert not psutil.pid_exists(child.pid)
+
+
+def test_a_launchers_seat_is_not_handed_on_to_a_worker(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"):
+        monkeypatch.setenv(name, "3")
+        assert name not in process.environment(home)
