@@ -12,6 +12,7 @@ import pytest
 from codetune_ui.core.config import Config
 from codetune_ui.core.errors import RunError
 from codetune_ui.runs.process import (
+    environment,
     kill_worker,
     request_stop,
     spawn,
@@ -177,4 +178,4 @@ def test_a_launchers_seat_is_not_handed_on_to_a_worker(
 ) -> None:
     for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"):
         monkeypatch.setenv(name, "3")
-        assert name not in process.environment(home)
+        assert name not in environment(home)
