@@ -95,14 +95,14 @@ def submit(run: Run, placement: Placement, job: str, earlier: dict[str, int]) ->
 
 
 def _submit(run: Run, placement: Placement, job: str, earlier: dict[str, int]) -> None:
-    before = read_json(run.status_path)
+    before, asked = read_json(run.status_path), placement.spread(run.config().processes)
     mine = placement.replace(job="", ticket=secrets.token_hex(8))
     write_placement(run.path, mine)
     run.write_status(_handed_over(job, mine, earlier))
     begin = partial(on_node.become_worker, job, str(run.path), mine.ticket, on_node.handed_on())
     name = f"codetune-{run.name}"
     try:
-        number = slurm.submit(run.path / "slurm", name, mine.options, run.log_path, begin)
+        number = slurm.submit(run.path / "slurm", name, asked, run.log_path, begin)
     except BaseException:
         write_placement(run.path, placement)
         if before is None:

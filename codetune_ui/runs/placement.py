@@ -26,7 +26,8 @@ OURS = {
     "slurm": frozenset(
         (
             *("array", "chdir", "error", "export", "export-file", "get-user-env", "input"),
-            *("job-name", "nodes", "ntasks", "open-mode", "output", "signal", "wait", "wrap"),
+            *("job-name", "ntasks", "ntasks-per-node", "open-mode", "output", "signal"),
+            *("wait", "wrap"),
         )
     ),
     "sky": frozenset({"autostop"}),
@@ -48,6 +49,22 @@ class Placement:
     def has_queue(self) -> bool:
         """Whether the cluster's queue tells if a run is alive; else a courier here does."""
         return self.on == "slurm"
+
+    def spread(self, processes: int) -> dict[str, str]:
+        """Return what is asked of the cluster for a run of so many processes.
+
+        On one node the worker starts the others itself; on several the cluster starts them all.
+        """
+        nodes = self.options.get("nodes", "1")
+        if nodes == "1":
+            return self.options
+        if not nodes.isdecimal() or processes % int(nodes):
+            raise ConfigError(
+                f"{processes} processes cannot be spread over {nodes} nodes.",
+                f"Set processes to {nodes} or a multiple of it.",
+                field="processes",
+            )
+        return self.options | {"ntasks-per-node": str(processes // int(nodes))}
 
     def replace(self, **changes: Any) -> Placement:
         """Return a copy with some fields changed."""
@@ -120,4 +137,5 @@ def whereabouts(folder: Path) -> str:
         )
         return f"With SkyPilot{infra}{job}: your code, the model and this run are copied there."
     asked = f", partition '{options['partition']}'" if "partition" in options else ""
+    asked += f", {options['nodes']} nodes" if "nodes" in options else ""
     return f"On Slurm{asked}{job}: its nodes read your code, and write, in {folder}."

@@ -151,7 +151,12 @@ def _parameters(name: str, options: dict[str, str], log: Path) -> dict[str, Any]
     return {
         "job_name": name,
         "setup": ["unset SLURM_EXPORT_ENV"],  # it would keep the node's own PATH from the worker
-        "srun_args": ["--output", path, "--error", path, "--open-mode", "append"],
+        # Of several processes none goes on when one has failed: it would wait for ever.
+        "srun_args": [
+            *("--output", path, "--error", path),
+            "--open-mode=append",
+            "--kill-on-bad-exit",
+        ],
         "additional_parameters": asked | ours,
     }
 

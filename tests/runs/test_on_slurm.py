@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from codetune_ui.core.errors import MachineError
+from codetune_ui.core.errors import ConfigError, MachineError
 from codetune_ui.runs import process, slurm
 from codetune_ui.runs.elsewhere import choose, place
 from codetune_ui.runs.events import read_events
@@ -115,6 +115,34 @@ def test_a_run_is_trained_on_a_node_stopped_resumed_and_lies_at_home(run: Run) -
     events, _ = read_events(run.events_path)
     assert [event["step"] for event in events if event["kind"] == "resume"] == [stopped_at]
     assert stop_and_wait(run) == "stopped"
+
+
+def test_a_run_of_two_nodes_is_trained_stopped_resumed_and_lies_at_home(
+    run: Run, tmp_path: Path
+) -> None:
+    run = Home(tmp_path / "a home on NFS").create_run(run.config().replace(processes=2), "wide")
+    place(run, choose(f"{ON},nodes=2"))
+    start_worker(run, "train")
+    until(reaches(run, 60), run)
+    placement = run.queued()
+    assert placement is not None
+    wanted = ["squeue", "--noheader", "--format=%D %N", f"--jobs={placement.job}"]
+    found = subprocess.run(wanted, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "2 n[1-2]"
+    assert whereabouts(run.path).startswith("On Slurm, partition 'small', 2 nodes, job ")
+    assert stop_and_wait(run) == "stopped"
+    stopped_at = run.status().step
+    start_worker(run, "resume")
+    until(reaches(run, stopped_at + 20), run)
+    assert stop_and_wait(run) == "stopped"
+    assert (run.adapter_dir / "adapter_model.safetensors").is_file()
+
+
+def test_processes_that_nodes_cannot_share_are_refused(run: Run) -> None:
+    place(run, choose(f"{ON},nodes=2"))
+    with pytest.raises(ConfigError, match="1 processes cannot be spread over 2 nodes"):
+        start_worker(run, "train")
+    assert run.state() == "created"
 
 
 def test_a_job_in_the_queue_says_so_and_is_stopped_before_it_begins(run: Run, full: None) -> None:
