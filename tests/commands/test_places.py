@@ -37,8 +37,8 @@ def test_a_resume_elsewhere_is_refused_before_the_run_is_moved(
 def test_the_page_says_where_a_run_s_code_goes(home: Path) -> None:
     run = Home(home).create_run(Config(), "first")
     live = Live(Home(home))
-    assert live.view(run).where == ""
+    assert live.tick("first", 0)["view"]["where"] == ""
     place(run, parse_placement("slurm:partition=gpu"))
-    assert live.view(run).where == (
+    assert live.tick("first", 0)["view"]["where"] == (
         f"On Slurm, partition 'gpu': its nodes read your code, and write, in {run.path}."
     )

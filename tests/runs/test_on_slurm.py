@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from codetune_ui.core.errors import ConfigError, MachineError
+from codetune_ui.core.presets import preset
 from codetune_ui.runs import process, slurm
 from codetune_ui.runs.elsewhere import choose, place
 from codetune_ui.runs.events import read_events
@@ -90,13 +91,13 @@ def test_a_run_is_trained_on_a_node_stopped_resumed_and_lies_at_home(run: Run) -
     assert run.state() in ("preparing", "running")
     until(reaches(run, 60), run)
     # --- the page sees it as a run of its own, and where it is
-    view = Live(run.home).view(run)
+    view = Live(run.home).tick(run.name, 0)["view"]
     placement = queued(run.path)
     assert placement is not None
-    assert view.state == "running"
-    assert view.step >= 60
-    assert view.can == ["stop"]
-    assert view.where == f"On Slurm, partition 'small', job {placement.job}: " + (
+    assert view["state"] == "running"
+    assert view["step"] >= 60
+    assert view["can"] == ["stop"]
+    assert view["where"] == f"On Slurm, partition 'small', job {placement.job}: " + (
         f"its nodes read your code, and write, in {run.path}."
     )
     # --- this machine's own GPU stays free, and no lock here tells of the run
@@ -117,14 +118,12 @@ def test_a_run_is_trained_on_a_node_stopped_resumed_and_lies_at_home(run: Run) -
     assert stop_and_wait(run) == "stopped"
 
 
-def test_a_run_of_two_nodes_is_trained_stopped_resumed_and_lies_at_home(
-    run: Run, tmp_path: Path
-) -> None:
-    run = Home(tmp_path / "a home on NFS").create_run(run.config().replace(processes=2), "wide")
+def test_the_demo_on_two_nodes_is_stopped_resumed_and_lies_at_home(home: Path) -> None:
+    run = Home(home).create_run(preset("demo", processes=2, global_batch_rows=2), "wide")
     place(run, choose(f"{ON},nodes=2"))
     start_worker(run, "train")
-    until(reaches(run, 60), run)
-    placement = run.queued()
+    until(reaches(run, 4), run)
+    placement = queued(run.path)
     assert placement is not None
     wanted = ["squeue", "--noheader", "--format=%D %N", f"--jobs={placement.job}"]
     found = subprocess.run(wanted, capture_output=True, text=True, check=True)
@@ -133,7 +132,7 @@ def test_a_run_of_two_nodes_is_trained_stopped_resumed_and_lies_at_home(
     assert stop_and_wait(run) == "stopped"
     stopped_at = run.status().step
     start_worker(run, "resume")
-    until(reaches(run, stopped_at + 20), run)
+    until(reaches(run, stopped_at + 4), run)
     assert stop_and_wait(run) == "stopped"
     assert (run.adapter_dir / "adapter_model.safetensors").is_file()
 
@@ -150,7 +149,10 @@ def test_a_job_in_the_queue_says_so_and_is_stopped_before_it_begins(run: Run, fu
     start_worker(run, "train")
     until(lambda: "queue" in run.status().phase, run, 10.0)
     assert run.state() == "preparing"
-    assert Live(run.home).view(run).headline == "Waiting in Slurm's queue (Resources)."
+    assert (
+        Live(run.home).tick(run.name, 0)["view"]["headline"]
+        == "Waiting in Slurm's queue (Resources)."
+    )
     request_stop(run)
     assert run.state() == "stopped"
     assert not run.events_path.exists()
@@ -184,9 +186,9 @@ def test_a_job_whose_worker_dies_is_lost_and_can_be_resumed(run: Run) -> None:
     os.kill(Status.read(run.status_path).pid, signal.SIGKILL)  # the node is this machine
     until(lambda: not run.alive(), run, 30.0)
     assert run.state() == "lost"
-    view = Live(run.home).view(run)
-    assert view.hint == "Resume goes on from step 50."
-    assert "resume" in view.can
+    view = Live(run.home).tick(run.name, 0)["view"]
+    assert view["hint"] == "Resume goes on from step 50."
+    assert "resume" in view["can"]
     start_worker(run, "resume")
     until(reaches(run, 60), run)
     assert stop_and_wait(run) == "stopped"
