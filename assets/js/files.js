@@ -2,6 +2,7 @@
 (window.ctModules ??= []).push((CT) => {
   "use strict";
   const TYPING_MS = 80;
+  const AGAIN_MS = 1000;
   const ANY = "Any file";
 
   CT.define("files", (element, { server }) => {
@@ -22,7 +23,9 @@
       try {
         paths = await server.find_files({ scan: scan(), typed });
       } catch {
-        return; // the app is away, and says so elsewhere
+        // The app is away, and says so elsewhere.
+        if (mine === order) typing = setTimeout(() => ask(typed), AGAIN_MS);
+        return;
       }
       if (mine === order && document.activeElement === box) draw(paths, typed);
     }
@@ -97,6 +100,7 @@
     };
 
     CT.anyFile = () => {
+      if (!chosen) return; // who types already, while the page begins, is not to be disturbed
       chosen = "";
       close();
     };

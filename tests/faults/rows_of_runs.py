@@ -217,7 +217,7 @@ ROWS = (
     Fault(
         18,
         "stop or start pressed twice, two tabs",
-        "asking twice is asking once; a second start is refused, and so is a second run on the GPU",
+        "asking twice is asking once; a second start is refused, a second run waits for its turn",
         _in(
             "faults/test_processes",
             "test_of_two_starts_at_once_one_begins_and_the_other_is_refused",
@@ -229,7 +229,7 @@ ROWS = (
             "test_two_who_stop_one_run_send_one_signal",
         )
         + _in("runs/test_lease", "test_a_second_holder_is_told_who_has_the_gpu")
-        + _in("browser/test_stories", "test_a_running_run_keeps_another_from_starting"),
+        + _in("browser/test_queue", "test_a_second_start_waits_and_says_for_whom"),
     ),
     Fault(
         19,
@@ -250,7 +250,7 @@ ROWS = (
         _in("runs/test_doctor", "test_the_doctor_says_who_has_the_gpu")
         + _in(
             "ui/test_plan_view",
-            "test_who_holds_the_machine_is_named",
+            "test_while_another_trains_the_run_is_put_in_line_and_told_behind_whom",
             "test_a_program_that_is_not_of_this_app_is_named_by_its_pid",
         )
         + _in("ui/test_machine", "test_programs_that_hold_memory_are_named_the_most_first"),

@@ -186,7 +186,6 @@ def test_of_two_who_hand_a_run_over_at_once_one_is_told(run: Run, squeue: Says) 
 
 
 def test_without_slurm_s_commands_it_says_where_to_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("submitit")
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(MachineError, match="Slurm's commands are not on this machine"):
         choose("slurm")
