@@ -352,7 +352,8 @@
   }
 
   const CT = {
-    ...{ store, subscribe, publish, show, newRun, edit, begun, shownRun, state, offline, poll, get, post, act },
+    ...{ store, subscribe, publish, show, newRun, edit, begun, shownRun, state, offline },
+    ...{ poll, get, post, act },
     ...{ toast, ask, click, isVisible, last, column, cssValue, button, sparkline, pill, write },
     ...{ markup, looking },
     ...{ toggleTheme, define, host, tell },

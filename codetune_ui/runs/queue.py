@@ -59,11 +59,6 @@ def who_is_at_work(home: Home) -> str:
     return next((run.name for run in here if run.state() in ACTIVE), "")
 
 
-def must_wait(home: Home) -> bool:
-    """Say whether a run that is started now has to wait for its turn."""
-    return bool(who_is_at_work(home) or waiting(home))
-
-
 def has_begun(run: Run) -> bool:
     """Say whether a worker ever worked on a run."""
     return run.status().state != "created"
@@ -75,7 +70,8 @@ def start_or_wait(run: Run, job: str) -> bool:
     A run that is placed elsewhere waits there. Raises what `process.start_worker` does.
     """
     with changing(run.home):
-        if read_placement(run.path) is not None or not must_wait(run.home):
+        elsewhere = read_placement(run.path) is not None
+        if elsewhere or not (who_is_at_work(run.home) or waiting(run.home)):
             start_worker(run, job)
             return False
         _append(run, job)

@@ -16,7 +16,7 @@ from codetune_ui.core.models import KNOWN_MODELS, ModelShape
 from codetune_ui.core.plan import Plan, guess_tokens_per_s, make_plan
 from codetune_ui.runs.files import read_json
 from codetune_ui.runs.lease import PLAYGROUND, Holder, holder
-from codetune_ui.runs.queue import must_wait, who_is_at_work
+from codetune_ui.runs.queue import waiting, who_is_at_work
 from codetune_ui.runs.state import ACTIVE
 from codetune_ui.runs.store import Home, Run
 from codetune_ui.ui import words
@@ -66,6 +66,7 @@ def outlook(
     missing, code = _code(scan, report, config)
     missing = "" if edited else missing  # its code was scanned when it was put there
     gpu = WATCH.look()
+    at_work = who_is_at_work(home)
     return Outlook(
         plan=make_plan(
             config,
@@ -77,11 +78,11 @@ def outlook(
         there_gib=gpu.total_gib if gpu else memory_gib(),
         gpu=gpu,
         held=holder(home),
-        at_work=who_is_at_work(home),
+        at_work=at_work,
         runs=runs,
         code=code,
         family=str(report.get("evidence") or report.get("family") or ""),
-        label=missing or _start(runs, edited, waits=must_wait(home)),
+        label=missing or _start(runs, edited, waits=bool(at_work or waiting(home))),
         ready=not missing,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -12,6 +13,7 @@ from codetune_ui.core.errors import ConfigError
 from codetune_ui.core.setting import GROUP_LABELS
 from codetune_ui.core.sweep import variants
 from codetune_ui.runs.queue import change, start_or_wait
+from codetune_ui.runs.store import Home
 from codetune_ui.runs.sweeps import start_sweep
 from codetune_ui.ui import plan_view
 from codetune_ui.ui.context import ACTION, QUIET, PageContext, attach, fragment, shown_errors
@@ -192,6 +194,14 @@ def _build_sweep() -> tuple[gr.Dropdown, gr.Textbox]:
     return varied, values
 
 
+def _change(home: Home, edited: str, name: str | None, config: Config) -> str:
+    """Give a waiting run other settings, and another name if one was typed; return its name."""
+    run = home.run(edited)
+    run = home.rename(run, name) if name else run
+    change(run, config)
+    return run.name
+
+
 def _wire(page: PageContext, boxes: Boxes, refresh: gr.Button, shown: Outputs) -> None:
     form = page.form
 
@@ -211,13 +221,8 @@ def _wire(page: PageContext, boxes: Boxes, refresh: gr.Button, shown: Outputs) -
             return heading, plan_view.wrong(error), gr.Button("Fix the settings", interactive=False)
         if not edited:
             remember(page.home, config)
-        found = plan_view.outlook(
-            page.home,
-            config,
-            given[page.current_scan],
-            runs=max(1, len(swept)),
-            edited=edited,
-        )
+        scan, runs = given[page.current_scan], max(1, len(swept))
+        found = plan_view.outlook(page.home, config, scan, runs=runs, edited=edited)
         button = gr.Button(found.label, interactive=found.ready)
         return heading, plan_view.render(found), button
 
@@ -226,11 +231,8 @@ def _wire(page: PageContext, boxes: Boxes, refresh: gr.Button, shown: Outputs) -
         name = given[boxes.name].strip() or None
         with shown_errors():
             config, swept = read(given)
-            if given[boxes.edited]:
-                run = page.home.run(given[boxes.edited])
-                run = page.home.rename(run, name) if name else run
-                change(run, config)
-                return run.name, ""
+            if edited := given[boxes.edited]:
+                return _change(page.home, edited, name, config), ""
             if swept:
                 return ",".join(run.name for run in start_sweep(page.home, name, swept)), ""
             run = page.home.create_run(config, name)
@@ -239,11 +241,9 @@ def _wire(page: PageContext, boxes: Boxes, refresh: gr.Button, shown: Outputs) -
 
     def edit(name: str) -> list[Any]:
         """Inputs: edited. Outputs: every setting, name; the form's own ones again at the end."""
-        if not name:
-            return [*form.fill(recall(page.home)), ""]
         with shown_errors():
-            config = page.home.run(name).config()
-        return [*form.fill({setting: getattr(config, setting) for setting in SETTINGS}), name]
+            values = asdict(page.home.run(name).config()) if name else recall(page.home)
+        return [*form.fill(values), name]
 
     inputs = {*form.blocks, page.current_scan, boxes.varied, boxes.values, boxes.edited}
     changes = [box.change for box in (*form.blocks, boxes.varied, boxes.values)]

@@ -185,6 +185,9 @@ def view_run(
     place = queued.index(name) + 1 if name in queued else 0
     total = status.total_steps or (config.max_steps if config else 0)
     percent = min(100, 100 * step // total) if total else 0
+    can = _possible(state, checkpoint_step, stopping_s)
+    if state == "waiting":
+        can = _possible_waiting(place, len(queued), begun=status.state != "created")
     turn = series.turned()
     why = str((result or {}).get("adapter_why") or "") if series.scores else ""
     headline = words.headline(
@@ -212,11 +215,7 @@ def view_run(
         left=words.duration(_seconds_left(series, total)) if state == "running" else "",
         title=f"{percent}% · {name}" if state in ACTIVE else f"{name} {words.STATE_LABELS[state]}",
         place=place,
-        can=(
-            _possible_waiting(place, len(queued), begun=status.state != "created")
-            if state == "waiting"
-            else _possible(state, checkpoint_step, stopping_s)
-        ),
+        can=can,
         note=" ".join(filter(None, (words.overfit(turn, *_keeps(config, series, why)), why))),
         turned=turn is not None,
         tail=tail if state in ("failed", "lost") else "",
