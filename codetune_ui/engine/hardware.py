@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import logging
 import os
@@ -37,6 +38,13 @@ def find_hardware() -> Hardware:
         native = torch.cuda.is_bf16_supported(including_emulation=False)
         return Hardware("cuda", about.name, about.total_memory / GIB, native)
     return Hardware("cpu", _cpu_name(), psutil.virtual_memory().total / GIB, _cpu_has_bf16())
+
+
+def wake() -> None:
+    """Let the driver make the GPU ready, where there is one; its faults are told by who uses it."""
+    with contextlib.suppress(RuntimeError):
+        if torch.cuda.is_available():
+            torch.zeros(1, device="cuda")
 
 
 def memory_gib(device: Device) -> float:

@@ -59,6 +59,8 @@ def set_environment(seat: Seat, environment: MutableMapping[str, str]) -> None:
     # Torch and bitsandbytes bring an OpenMP pool each; while one computes, the other must sleep,
     # not spin: on two cores it is the difference between one and fifty milliseconds a layer.
     environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Nothing here is compiled by torch: that bitsandbytes prepares for it costs 1.5 s of imports.
+    environment.setdefault("TORCHDYNAMO_DISABLE", "1")
     # Passes of many sizes would else leave gaps that no pass fits into.
     environment.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
     # A process that sees two GPUs is given torch's DataParallel, which trains wrongly in 4 bit.

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 # A job returns what is to be said of its end, where its state does not say it all.
 Job = Callable[[Run, Reporter, StopWish], str | None]
-ERROR_S = 1.5  # a wrong source is told within this, not after ten seconds of imports
 
 
 def main(arguments: list[str]) -> int:
@@ -139,6 +138,7 @@ def train_job(run: Run, reporter: Reporter, stop: StopWish, *, given: Seat | Non
     given: this process's seat, where a launcher has started the others too.
     """
     from codetune_ui.engine.hub import resolve_model
+    from codetune_ui.engine.libraries import Libraries
     from codetune_ui.engine.producer import Producer
     from codetune_ui.engine.siblings import Siblings
     from codetune_ui.runs.lease import acquire
@@ -159,12 +159,16 @@ def train_job(run: Run, reporter: Reporter, stop: StopWish, *, given: Seat | Non
         stop.check()
         reporter.phase("Reading the code")
         with Producer(run, folder, stop) as producer:
-            producer.wait_for("cutting", patience_s=ERROR_S)
+            libraries = Libraries(folder)
             with Siblings(
                 run, reporter.status.job, seat, machine, partial(_give_up, reporter)
             ) as beside:
                 if given is None:
                     beside.start()
+                # A wrong source is told now, not after ten seconds of imports.
+                producer.wait_for("cutting")
+                reporter.phase("Cutting samples")
+                libraries.wait(stop)
                 return _train(run, reporter, stop, producer, beside, folder, began)
 
 
@@ -250,7 +254,6 @@ def _train(
     folder: Path,
     began: float,
 ) -> str:
-    # --- imports: ten seconds, while the producer reads
     from codetune_ui.engine import checkpoint, hardware, model, train
     from codetune_ui.engine.attempts import Task
     from codetune_ui.engine.patience import with_room
@@ -266,8 +269,6 @@ def _train(
     checkpoint.clear_scratch(run)
     resume_from = resume_point(run, reporter, folder)
     # --- rows
-    producer.wait_for("cutting")
-    reporter.phase("Cutting samples")
     prepared = producer.wait_for("ready")
     _tell_plan(place, prepared, folder, resume_from)
     # --- model, pace, loop
