@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from codetune_ui.core.pack import IGNORE_INDEX, Row, pack
-from codetune_ui.engine.rows import collate
+from codetune_ui.engine.rows import collate, for_model
 
 SHAPES = ("gpt_bigcode", "starcoder2", "qwen2", "llama")
 VOCABULARY = 97
@@ -88,7 +88,7 @@ def masked_logits(model: torch.nn.Module, rows: list[Row]) -> torch.Tensor:
 
 def _inputs(model: torch.nn.Module, batch: dict[str, Any]) -> dict[str, Any]:
     device = next(model.parameters()).device
-    kept = {name: value for name, value in batch.items() if name not in ("labels", "tokens")}
+    kept = {name: value for name, value in for_model(batch).items() if name != "labels"}
     return {n: v.to(device) if isinstance(v, torch.Tensor) else v for n, v in kept.items()}
 
 

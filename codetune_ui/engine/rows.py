@@ -14,6 +14,7 @@ from codetune_ui.core.pack import IGNORE_INDEX, Row, fill_ratio, from_words, pos
 from codetune_ui.engine.seat import Seat
 
 WORD_BYTES = 4
+COUNTS = ("tokens", "targets")  # of a batch
 
 
 class RowFile(Dataset[Row]):
@@ -88,6 +89,8 @@ def collate(rows: Sequence[Row], *, flat: bool) -> dict[str, Any]:
     flat=True    the same as (1, rows x tokens), and the borders that flash-attn wants
     tokens       how many are code, without the padding
     targets      how many carry loss
+
+    Those two are counts: `for_model` takes them away.
     """
     positions = torch.from_numpy(np.stack([position_ids(row) for row in rows])).long()
     labels = torch.from_numpy(np.stack([row.labels for row in rows])).long()
@@ -101,6 +104,11 @@ def collate(rows: Sequence[Row], *, flat: bool) -> dict[str, Any]:
     if flat:
         batch = {name: value.reshape(1, -1) for name, value in batch.items()} | _borders(rows)
     return batch | {"tokens": code_tokens(rows), "targets": targets}
+
+
+def for_model(batch: dict[str, Any]) -> dict[str, Any]:
+    """Return a batch without what is not for the model: its counts."""
+    return {name: value for name, value in batch.items() if name not in COUNTS}
 
 
 def code_tokens(rows: Sequence[Row]) -> int:

@@ -72,10 +72,12 @@ class Scorecard:
         """
         scores: list[float] = []
         exact = 0
-        for items in _together(self.items, room):
-            losses, likeliest = look(row_of(items, room if padded else 0))
+        groups = list(_together(self.items, room))
+        # All are asked for before the first answer is waited for.
+        looks = [look(row_of(items, room if padded else 0)) for items in groups]
+        for items, found in zip(groups, looks, strict=True):
             sizes = [len(item.target) for item in items]
-            parts = [torch.split(found.cpu(), sizes) for found in (losses, likeliest)]
+            parts = [torch.split(one.cpu(), sizes) for one in found]
             for item, nll, best in zip(items, *parts, strict=True):
                 scores.append(float(nll[: item.middle].sum()) / len(item.hole.middle))
                 exact += self._is_exact(item, best.tolist())

@@ -31,7 +31,14 @@ from codetune_ui.engine.pace import Pace
 from codetune_ui.engine.patience import with_room
 from codetune_ui.engine.ranks import ALONE, Ranks
 from codetune_ui.engine.report import Reporter, StopWish
-from codetune_ui.engine.rows import ShareOfRows, code_tokens, collate, target_tokens
+from codetune_ui.engine.rows import (
+    COUNTS,
+    ShareOfRows,
+    code_tokens,
+    collate,
+    for_model,
+    target_tokens,
+)
 from codetune_ui.engine.scorecard import Reading, Scorecard, look_by_model
 from codetune_ui.engine.trouble import gpu_lost, is_lack_of_memory, out_of_memory
 from codetune_ui.runs.files import read_json
@@ -159,10 +166,9 @@ class RowTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
     def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Do a pass, and after a step's last one add up what all processes found."""
         self.meter.run()
-        del inputs["tokens"], inputs["targets"]
         ranks = self.place.ranks
         try:
-            loss = self._pass(model, inputs, *args, **kwargs)
+            loss = self._pass(model, for_model(inputs), *args, **kwargs)
         except (RuntimeError, MemoryError) as error:
             if is_lack_of_memory(error):
                 ranks.all_agree(False)  # the others wait at the step's end: all begin again
@@ -184,7 +190,7 @@ class RowTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
 
     def _get_num_items_in_batch(self, batch_samples: Sequence[Any], device: Any) -> int:  # noqa: ARG002
         """Count a step's target tokens, of all processes together."""
-        counts = [sum(batch[name] for batch in batch_samples) for name in ("tokens", "targets")]
+        counts = [sum(batch[name] for batch in batch_samples) for name in COUNTS]
         tokens, targets = self.place.ranks.sum_counts(*counts)
         self.meter.add_tokens(tokens)
         return targets
@@ -245,8 +251,7 @@ class RowTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
 
     def _rows_loss(self, rows: Sequence[Row]) -> tuple[torch.Tensor, int]:
         """Return the summed loss of some rows and the count of their targets."""
-        inputs = self._prepare_inputs(self.data_collator(rows))
-        del inputs["tokens"], inputs["targets"]
+        inputs = self._prepare_inputs(for_model(self.data_collator(rows)))
         labels = inputs.pop("labels")
         nll, targets = summed_loss(self.model(**inputs)["logits"], labels)
         return nll, int(targets)

@@ -107,7 +107,7 @@ def test_padding_a_batch_changes_neither_loss_nor_gradients(tmp_path: Path) -> N
     tuned = load_tuned(tiny_config(tmp_path))
     decoder = FusedDecoder(tuned, torch.float32, SEQ)
     batch = Batch.of(flatten(some_rows(2)))
-    padded = pad(batch, Size(True, len(batch.ids), 32, len(batch.ids)))
+    padded = pad(batch, Size("learn", len(batch.ids), 32, len(batch.ids)))
     # the CPU's attention goes by lengths: the padding of `ends` is for the GPU
     padded = Batch(padded.ids, padded.positions, batch.borders, padded.targets)
     results = []
@@ -123,7 +123,7 @@ def test_padding_a_batch_changes_neither_loss_nor_gradients(tmp_path: Path) -> N
 
 def test_a_size_has_room_for_its_batch() -> None:
     batch = Batch.of(flatten(some_rows(2)))
-    size = Size.of(batch, learns=True)
+    size = Size.of(batch, "learn")
     assert size.tokens == 2 * SEQ
     assert size.examples >= len(batch.borders.ends) - 1
     assert size.targets >= len(batch.targets.ids)
@@ -131,6 +131,11 @@ def test_a_size_has_room_for_its_batch() -> None:
     assert len(padded.borders.ends) == size.examples + 1
     assert padded.borders.ends[-1] == 2 * SEQ
     assert len(padded.targets.ids) == size.targets
+
+
+def test_sizes_are_joined_to_one_that_holds_both() -> None:
+    one, other = Size("learn", 128, 16, 96), Size("learn", 128, 32, 64)
+    assert one.joined(other) == other.joined(one) == Size("learn", 128, 32, 96)
 
 
 def test_a_step_that_does_not_fit_is_made_again_in_a_smaller_way(

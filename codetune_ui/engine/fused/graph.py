@@ -4,13 +4,15 @@ A pass is some three thousand small programs; starting each from Python takes lo
 card's micro-batch takes to compute. So each size of batch is recorded once, as a CUDA graph. What
 varies is padded: examples to a multiple of 16 (empty ones at the end), targets to a quarter of
 the tokens (ones that ask nothing). All recordings share one pool of memory: they never run at once,
-and their results are copied out at once.
+and their results are copied out at once. Still, a pass of a new size runs once beside what the pool
+holds. Where that is too much, all recordings are forgotten, and sizes are joined from then on.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -21,38 +23,49 @@ from codetune_ui.engine.fused.loss import Targets
 
 EXAMPLES = 16  # a size is a multiple of so many
 PARTS = 4  # of the tokens that targets are padded to
+Job = Literal["learn", "loss", "look"]
 
 
 @dataclass(frozen=True)
 class Size:
-    """What a recording is for: a job, tokens, and room for examples and targets."""
+    """What a recording is for: a job, tokens, and room for examples and targets.
 
-    learns: bool
+    vocabulary: how many tokens a look chooses from.
+    """
+
+    job: Job
     tokens: int
     examples: int
     targets: int
+    vocabulary: int = 0
 
     @classmethod
-    def of(cls, batch: Batch, *, learns: bool) -> Size:
+    def of(cls, batch: Batch, job: Job, vocabulary: int = 0) -> Size:
         """Return the smallest size that holds a batch."""
         tokens = len(batch.ids)
         part = max(1, tokens // PARTS)
         return cls(
-            learns,
+            job,
             tokens,
             math.ceil((len(batch.borders.ends) - 1) / EXAMPLES) * EXAMPLES,
             min(tokens, max(1, math.ceil(len(batch.targets.ids) / part)) * part),
+            vocabulary,
         )
+
+    def joined(self, other: Size) -> Size:
+        """Return the smallest size of this one's kind that holds what either holds."""
+        examples, targets = max(self.examples, other.examples), max(self.targets, other.targets)
+        return replace(self, examples=examples, targets=targets)
 
 
 @dataclass(frozen=True)
 class Recording:
-    """A graph with the places that it reads and the one that it writes."""
+    """A graph with the places that it reads and those that it writes."""
 
     graph: torch.cuda.CUDAGraph
     batch: Batch
     scale: Tensor
-    nll: Tensor
+    found: tuple[Tensor, ...]
 
 
 class GraphedDecoder:
@@ -61,50 +74,81 @@ class GraphedDecoder:
     def __init__(self, decoder: FusedDecoder) -> None:
         self.decoder = decoder
         self._recordings: dict[Size, Recording] = {}
+        self._largest: dict[tuple[Job, int], Size] = {}  # by job and tokens
+        self._joins = False
         self._pool = torch.cuda.graph_pool_handle()
         self.begin, self.end = decoder.begin, decoder.end
 
     def loss(self, batch: Batch) -> Tensor:
         """See `FusedDecoder.loss`."""
-        return self._run(batch, torch.ones((), device=batch.ids.device), learns=False)
+        return self._run(batch, Size.of(batch, "loss"))[0]
 
     def add(self, batch: Batch, scale: Tensor) -> Tensor:
         """See `FusedDecoder.add`."""
-        return self._run(batch, scale, learns=True)
+        return self._run(batch, Size.of(batch, "learn"), scale)[0]
 
-    def _run(self, batch: Batch, scale: Tensor, *, learns: bool) -> Tensor:
-        size = Size.of(batch, learns=learns)
+    def look(self, batch: Batch, vocabulary: int) -> tuple[Tensor, Tensor]:
+        """See `FusedDecoder.look`."""
+        count = len(batch.targets.ids)
+        losses, likeliest = self._run(batch, Size.of(batch, "look", vocabulary))
+        return losses[:count], likeliest[:count]
+
+    def forget(self) -> bool:
+        """Give the recordings' memory back, and record one size of a kind from now on.
+
+        Returns False where nothing was recorded.
+        """
+        if not self._recordings:
+            return False
+        self._joins = True
+        self._recordings.clear()
+        self._pool = torch.cuda.graph_pool_handle()  # the memory goes with the last recording
+        torch.cuda.empty_cache()
+        return True
+
+    def _fitting(self, size: Size) -> Size:
+        kind = (size.job, size.tokens)
+        largest = size.joined(self._largest.get(kind, size))
+        self._largest[kind] = largest
+        return largest if self._joins else size
+
+    def _run(self, batch: Batch, size: Size, scale: Tensor | None = None) -> tuple[Tensor, ...]:
+        size = self._fitting(size)
         padded = pad(batch, size)
+        scale = torch.ones((), device=batch.ids.device) if scale is None else scale
         recording = self._recordings.get(size)
         if recording is None:
             # Computed plainly once: it compiles what is new, and it is this batch's own pass.
-            nll = self._pass(padded, scale, learns=learns)
+            found = self._pass(padded, scale, size)
             self._recordings[size] = self._record(padded, scale, size)
-            return nll
+            return found
         for place, value in zip(_tensors(recording.batch), _tensors(padded), strict=True):
             place.copy_(value, non_blocking=True)
         recording.scale.copy_(scale)
         recording.graph.replay()
-        return recording.nll.clone()
+        return tuple(one.clone() for one in recording.found)
 
-    def _pass(self, batch: Batch, scale: Tensor, *, learns: bool) -> Tensor:
-        return self.decoder.add(batch, scale) if learns else self.decoder.loss(batch)
+    def _pass(self, batch: Batch, scale: Tensor, size: Size) -> tuple[Tensor, ...]:
+        if size.job == "look":
+            return self.decoder.look(batch, size.vocabulary)
+        learns = size.job == "learn"
+        return (self.decoder.add(batch, scale) if learns else self.decoder.loss(batch),)
 
     def _record(self, padded: Batch, scale: Tensor, size: Size) -> Recording:
         batch = _with_tensors(padded, [value.clone() for value in _tensors(padded)])
         scale = scale.clone()
-        nll = torch.zeros((), dtype=torch.float32, device=scale.device)
+        found: tuple[Tensor, ...] = ()
         torch.cuda.empty_cache()  # what the plain pass took is the recording's to take
         graph = torch.cuda.CUDAGraph()
         full: torch.OutOfMemoryError | None = None
         with torch.cuda.graph(graph, pool=self._pool):
             try:
-                nll.copy_(self._pass(batch, scale, learns=size.learns))
+                found = self._pass(batch, scale, size)
             except torch.OutOfMemoryError as error:  # the recording has to be ended all the same
                 full = error
         if full is not None:
             raise full
-        return Recording(graph, batch, scale, nll)
+        return Recording(graph, batch, scale, found)
 
 
 def pad(batch: Batch, size: Size) -> Batch:

@@ -38,10 +38,10 @@ def head_loss_and_grad(
 def looked(logits: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
     """Return the negative log-likelihood of each id (fp32), and the likeliest one in its place.
 
-    logits (targets, vocabulary), ids (targets,).
+    logits (targets, vocabulary), ids (targets,); one that is -1 asks nothing, and any loss will do.
     """
     chances = logits.float().log_softmax(-1)
-    return -chances.gather(1, ids[:, None]).squeeze(1), chances.argmax(-1)
+    return -chances.gather(1, ids.clamp(min=0)[:, None]).squeeze(1), chances.argmax(-1)
 
 
 def _pieces(y: Tensor, head: Tensor, targets: Targets, piece: int, grad: Tensor | None) -> Tensor:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -12,15 +12,18 @@ from codetune_ui.core.pack import Row
 from codetune_ui.core.ways import Way
 from codetune_ui.engine.fused.block import Keep
 from codetune_ui.engine.fused.decoder import Batch, FusedDecoder
-from codetune_ui.engine.fused.graph import GraphedDecoder, Size, pad
+from codetune_ui.engine.fused.graph import GraphedDecoder
 from codetune_ui.engine.rows import flatten
+
+Done = TypeVar("Done")
 
 
 class FusedSteps:
     """Computes whole steps on a `FusedDecoder`, in the way that was chosen.
 
-    Where the memory does not suffice after all (another program took some of it), the step is made
-    again in the first of the `smaller` ways that fits, and so are those after it.
+    Where the memory does not suffice after all (another program took some of it), what was recorded
+    is forgotten, and then the step is made again in the first of the `smaller` ways that fits, and
+    so are those after it.
     """
 
     def __init__(self, decoder: FusedDecoder, way: Way, smaller: Sequence[Way] = ()) -> None:
@@ -49,13 +52,23 @@ class FusedSteps:
         of: the targets of the whole step, where these rows are not all of it. Returns the summed
         loss (on the device, nothing is waited for) and the count of these rows' targets.
         """
+        return self._with_room(lambda: self._step(rows, of))
+
+    def _with_room(self, do: Callable[[], Done]) -> Done:
         while True:
             try:
-                return self._step(rows, of)
-            except torch.OutOfMemoryError:
-                if not self._smaller:
-                    raise
-            self.take(self._smaller.pop(0))  # outside: the error holds the pass's tensors
+                return do()
+            except torch.OutOfMemoryError as error:
+                full = str(error)
+            self._make_room(full)  # outside: the error holds the pass's tensors
+
+    def _make_room(self, full: str) -> None:
+        """Let what was recorded go, or go on in a smaller way; raise where neither is left."""
+        if isinstance(self._passes, GraphedDecoder) and self._passes.forget():
+            return
+        if not self._smaller:
+            raise torch.OutOfMemoryError(full)
+        self.take(self._smaller.pop(0))
 
     def _step(self, rows: Sequence[Row], of: int) -> tuple[Tensor, int]:
         batches = self._batches(rows)
@@ -70,22 +83,22 @@ class FusedSteps:
 
     def loss(self, rows: Sequence[Row]) -> tuple[Tensor, int]:
         """Return the summed loss of rows and the count of their targets, without learning."""
+        return self._with_room(lambda: self._loss(rows))
+
+    def _loss(self, rows: Sequence[Row]) -> tuple[Tensor, int]:
         batches = self._batches(rows)
         self._passes.begin()
         losses = [self._passes.loss(batch) for batch in batches]
         return torch.stack(losses).sum(), sum(len(batch.targets.ids) for batch in batches)
 
     def look(self, row: Row, vocabulary: int) -> tuple[Tensor, Tensor]:
-        """Return the loss of each target of a row, and the likeliest token in its place.
+        """Return the loss of each target of a row, and the likeliest token in its place."""
+        return self._with_room(lambda: self._look(row, vocabulary))
 
-        Computed plainly: nothing is recorded, so that no memory stays taken.
-        """
+    def _look(self, row: Row, vocabulary: int) -> tuple[Tensor, Tensor]:
         batch = on_device(flatten([row]), self.decoder.device)
-        if self.decoder.device.type == "cuda":  # one form for every look: kernels are built once
-            borders = pad(batch, Size.of(batch, learns=False)).borders
-            batch = Batch(batch.ids, batch.positions, borders, batch.targets)
-        self.decoder.begin()
-        return self.decoder.look(batch, vocabulary)
+        self._passes.begin()
+        return self._passes.look(batch, vocabulary)
 
     def _batches(self, rows: Sequence[Row]) -> list[Batch]:
         count = self.way.rows

@@ -12,7 +12,7 @@ from codetune_ui.engine.fused.block import Keep
 from codetune_ui.engine.fused.decoder import Batch, FusedDecoder
 from codetune_ui.engine.fused.graph import GraphedDecoder
 from codetune_ui.engine.model import attach_adapter, checkpoint_activations
-from codetune_ui.engine.rows import collate, flatten
+from codetune_ui.engine.rows import collate, flatten, for_model
 from codetune_ui.engine.train import summed_loss
 from tests.bench.shapes import quantise, random_model
 from tests.bench.train.measure import Side, Task
@@ -98,9 +98,7 @@ def plain(task: Task, *, checkpointing: bool) -> Side:
 
 
 def _inputs(task: Task, rows: Sequence[Any]) -> dict[str, Any]:
-    inputs = on_device(collate(rows, flat=False), task.device)
-    inputs.pop("tokens")
-    return inputs
+    return on_device(for_model(collate(rows, flat=False)), task.device)
 
 
 def _targets(inputs: dict[str, Any]) -> int:
