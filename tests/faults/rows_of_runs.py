@@ -284,6 +284,7 @@ ROWS = (
         _in(
             "faults/test_processes",
             "test_a_deaf_worker_is_ended_although_the_clock_was_set_meanwhile",
+            "test_a_clock_that_jumps_by_a_day_disturbs_neither_page_nor_worker",
         )
         + _in(
             "runs/test_state",
@@ -294,7 +295,7 @@ ROWS = (
             "runs/test_store",
             "test_discarding_goes_by_what_was_there_and_not_by_the_clock",
         ),
-        "The clock of the machine is not set: its traces in files and status are.",
+        "The clock is set for page and worker as Python tells it, not that of the machine.",
     ),
     Fault(
         24,

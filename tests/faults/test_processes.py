@@ -11,6 +11,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,15 @@ TRAINS_AND_TELLS = (
     say("stopped")
 """
 )
+
+OWN_CLOCK = """
+import os, time
+real = time.time
+def told():
+    with open(os.environ["CLOCK_IS_AHEAD"]) as file:
+        return real() + 86_400 * int(file.read())
+time.time = told
+"""
 
 
 @pytest.fixture
@@ -112,6 +122,55 @@ def test_a_deaf_worker_is_ended_although_the_clock_was_set_meanwhile(run: Run) -
         # What a clock that jumped makes of a birth that is told by the clock.
         run.write_status(told.replace(create_time=told.create_time + 3600))
         assert stop_and_wait(run, patience_s=0.1, term_s=0.2) == "lost"
+
+
+def test_a_clock_that_jumps_by_a_day_disturbs_neither_page_nor_worker(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.browser.conftest import App
+
+    set_clock = _clock_of_new_processes(tmp_path, monkeypatch)
+    app = App(home)
+    run = app.home.create_run(Config(), "alive")
+
+    def step() -> int:
+        return int(_ask(app.url, "/ct-api/run")["view"]["step"])
+
+    with working(run, TRAINS_AND_TELLS):
+        app.start()
+        try:
+            for days in (-1, 1, 0):
+                set_clock(days)
+                before = step()
+                until(partial(_grows, step, before))
+                view, (line,) = _ask(app.url, "/ct-api/run")["view"], _ask(app.url, "/ct-api/runs")
+                assert view["state"] == line["state"] == "running"
+                assert view["can"] == ["stop"]
+                assert "-" not in view["left"] + line["duration"]
+            assert _press(app.url, "/ct-api/runs/alive/stop") == {"error": "", "run": ""}
+            until(lambda: _ask(app.url, "/ct-api/run")["card"]["state"] == "stopped")
+        finally:
+            app.kill()
+
+
+def _grows(number: Callable[[], int], before: int) -> bool:
+    return number() > before + 20
+
+
+def _clock_of_new_processes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Return what sets the wall clock, in days, of all Python processes that are started later."""
+    places = folder / "clock"
+    places.mkdir()
+    (places / "sitecustomize.py").write_text(OWN_CLOCK, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(places))
+    monkeypatch.setenv("CLOCK_IS_AHEAD", str(places / "days"))
+
+    def set_clock(days: int) -> None:
+        (places / "new").write_text(str(days), encoding="ascii")
+        (places / "new").replace(places / "days")
+
+    set_clock(0)
+    return set_clock
 
 
 def test_a_killed_page_finds_the_run_again_with_its_history_and_can_stop_it(home: Path) -> None:
