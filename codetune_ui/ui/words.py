@@ -259,6 +259,7 @@ COMMAND_LINE = {  # the ways out name options where the page has fields
     " with --to": "",
     "Leave --quant away.": "Choose another precision.",
     "Export it with --format adapter.": "Choose the format Adapter.",
+    " number format with --quant.": " number format.",
 }
 
 
@@ -267,6 +268,8 @@ def page_words(text: str) -> str:
 
     >>> page_words("Choose another folder with --to.")
     'Choose another folder.'
+    >>> page_words("Choose a finer number format with --quant.")
+    'Choose a finer number format.'
     """
     for old, new in COMMAND_LINE.items():
         text = text.replace(old, new)

@@ -75,6 +75,52 @@ def test_an_adapter_that_nobody_evaluated_asks_once_and_is_exported(
     assert len(trained.home.exports()) == 1
 
 
+def test_an_export_is_cancelled_by_a_click_and_leaves_nothing(tab: Page, trained: App) -> None:
+    exports = trained.home.run("tuned").path / "exports"
+    there = set(exports.iterdir()) if exports.exists() else set()
+    ask_for(tab, "merged")
+    tab.wait_for_selector("#us-job:visible >> text=Exporting tuned")
+    tab.locator("#b-us-cancel:has-text('Cancel')").click()
+    tab.wait_for_selector("#us-job[data-state=stopped]", timeout=SLOW_MS)
+    assert tab.locator("#us-job .us-line").inner_text() == (
+        "The export was cancelled. Nothing was left behind."
+    )
+    assert (set(exports.iterdir()) if exports.exists() else set()) == there
+    tab.get_by_role("button", name="Close").click()
+    tab.wait_for_selector("#us-job", state="hidden")
+
+
+@pytest.mark.parametrize(
+    ("form", "quant", "file"),
+    [
+        ("merged", "f32", "model.safetensors"),
+        ("gguf", "f16", "*.gguf"),
+        ("gguf-adapter", "f32", "*.gguf"),
+        ("ollama", "f16", "Modelfile"),
+    ],
+)
+def test_every_form_is_exported_by_clicks(
+    tab: Page, trained: App, form: str, quant: str, file: str
+) -> None:
+    ask_for(tab, form, quant)
+    place = trained.home.run("tuned").path / "exports" / f"{form}-{quant}"
+    line = tab.locator(f'.us-one:has-text("{place}")')
+    ended = f'.us-one:has-text("{place}"), #us-job:is([data-state=failed], [data-state=lost])'
+    tab.wait_for_selector(ended, timeout=SLOW_MS)
+    assert line.count() == 1, tab.locator("#us-job").inner_text()
+    assert "Opened again" in line.inner_text()
+    assert len(list(place.glob(file))) == 1
+
+
+def ask_for(tab: Page, form: str, quant: str = "") -> None:
+    """Choose, press Export, and say yes to what nobody evaluated."""
+    tab.locator(f'[name="us-format"][value="{form}"]').check()
+    if quant:
+        tab.locator("#us-quant").select_option(quant)
+    tab.locator("#b-export:enabled").click()
+    tab.get_by_role("button", name="Export all the same").click()
+
+
 def test_an_editor_is_set_up_tested_and_switched_off(tab: Page, trained: App) -> None:
     switch = tab.get_by_role("switch", name="Serve to editors")
     switch.click()
