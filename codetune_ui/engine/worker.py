@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from codetune_ui.core.errors import CodeTuneError, RunError
 from codetune_ui.engine.report import Reporter, StopRequested, StopWish, quietly
-from codetune_ui.engine.seat import Seat, check_cards, set_environment, take_seat
+from codetune_ui.engine.seat import Seat, check_cards, set_environment, take_cards, take_seat
 from codetune_ui.runs.elsewhere import claim
 from codetune_ui.runs.events import read_events
 from codetune_ui.runs.files import replace_json
@@ -146,6 +146,8 @@ def train_job(run: Run, reporter: Reporter, stop: StopWish, *, given: Seat | Non
 
     config = run.config()
     began = time.monotonic()
+    if given is None:
+        take_cards(config, os.environ)
     machine = dict(os.environ)
     seat = given or _first_of(config.processes)
     config.share(seat.size)  # refused here, where a launcher's number does not fit

@@ -136,11 +136,12 @@ class Run:
         """Replace the settings of a run whose worker never began."""
         replace_json(self.config_path, with_whole_paths(config).to_dict())
 
-    def divide_among(self, processes: int) -> None:
-        """Let the next start have so many processes: the one setting that changes no step."""
-        self.config().replace(processes=processes)
+    def divide_among(self, processes: int | None, cards: str | None = None) -> None:
+        """Let the next start have other processes or cards: the settings that change no step."""
+        config = self.config().divide_among(processes, cards)
         values = read_json(self.config_path) or {}
-        replace_json(self.config_path, values | {"processes": processes})
+        chosen = {"processes": config.processes, "cards": config.cards}
+        replace_json(self.config_path, values | chosen)
 
     def status(self) -> Status:
         """Return what the worker wrote last; before it begins on a cluster, what that says."""

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from codetune_ui.core.assets import DEMO_MODEL
+from codetune_ui.core.cards import cards_named
 from codetune_ui.core.config import DEMO, SETTINGS, Config
 from codetune_ui.core.errors import CodeTuneError, ConfigError
 from codetune_ui.core.memory import MemoryEstimate
 from codetune_ui.core.models import KNOWN_MODELS, ModelShape
 from codetune_ui.core.plan import Plan, guess_tokens_per_s, make_plan
+from codetune_ui.runs.cards import Card, chosen
 from codetune_ui.runs.files import read_json
 from codetune_ui.runs.lease import PLAYGROUND, Holder, holder
 from codetune_ui.runs.queue import waiting, who_is_at_work
@@ -21,7 +24,7 @@ from codetune_ui.runs.state import ACTIVE
 from codetune_ui.runs.store import Home, Run
 from codetune_ui.ui import words
 from codetune_ui.ui.code_view import escape
-from codetune_ui.ui.machine import CONTEXT_GIB, WATCH, Gpu, memory_gib
+from codetune_ui.ui.machine import CONTEXT_GIB, WATCH, memory_gib
 
 # What decides which documents there are: after a change of these the scan tells of other code.
 SCANNED = [s.name for s in SETTINGS.values() if s.group == "data" and s.name != "source"]
@@ -38,12 +41,13 @@ PARTS = {  # part of the memory estimate: label, colour
 class Outlook:
     """Everything the plan card says. label: what Start says; ready: whether it can be pressed.
 
+    cards: those it would train on; there_gib: the memory to be had, on the card with the least.
     at_work: for whom the run would wait, "" for nobody; runs: how many one press makes.
     """
 
     plan: Plan
     there_gib: float
-    gpu: Gpu | None
+    cards: tuple[Card, ...]
     held: Holder | None
     at_work: str
     runs: int
@@ -65,19 +69,22 @@ def outlook(
     shape = base_shape(config)
     missing, code = _code(scan, report, config)
     missing = "" if edited else missing  # its code was scanned when it was put there
-    gpu = WATCH.look()
+    cards, held = chosen(config, WATCH.cards()), holder(home)
     at_work = who_is_at_work(home)
+    there_gib = min((_there(card, held) for card in cards), default=None)
+    room_gib = None if there_gib is None else there_gib - CONTEXT_GIB
     return Outlook(
         plan=make_plan(
             config,
             train_tokens=report.get("train_tokens"),
             shape=shape,
-            tokens_per_s=_speed_before(home, config) or _speed_guess(shape, config, gpu),
-            room_gib=gpu.total_gib - CONTEXT_GIB if gpu else None,
+            tokens_per_s=_speed_before(home, config)
+            or _speed_guess(shape, config, cards, room_gib),
+            room_gib=room_gib,
         ),
-        there_gib=gpu.total_gib if gpu else memory_gib(),
-        gpu=gpu,
-        held=holder(home),
+        there_gib=memory_gib() if there_gib is None else there_gib,
+        cards=cards,
+        held=held,
         at_work=at_work,
         runs=runs,
         code=code,
@@ -85,6 +92,11 @@ def outlook(
         label=missing or _start(runs, edited, waits=bool(at_work or waiting(home))),
         ready=not missing,
     )
+
+
+def _there(card: Card, held: Holder | None) -> float:
+    """Return what a training finds free; what a holder of this app has, it gives back before."""
+    return card.free_gib if held is None else card.total_gib
 
 
 def _start(runs: int, edited: str, *, waits: bool) -> str:
@@ -162,15 +174,14 @@ def _costs(config: Config) -> tuple[str, int, int]:
     return config.base_model, config.max_seq_len, config.processes
 
 
-def _speed_guess(shape: ModelShape | None, config: Config, gpu: Gpu | None) -> float | None:
+def _speed_guess(
+    shape: ModelShape | None, config: Config, cards: tuple[Card, ...], room_gib: float | None
+) -> float | None:
     if shape is None:
         return None
+    card = cards[0].name if cards else None
     cores = os.cpu_count() or 1
-    if gpu is None:
-        return guess_tokens_per_s(shape, config, card=None, cores=cores)
-    return guess_tokens_per_s(
-        shape, config, card=gpu.name, cores=cores, room_gib=gpu.total_gib - CONTEXT_GIB
-    )
+    return guess_tokens_per_s(shape, config, card=card, cores=cores, room_gib=room_gib)
 
 
 # --- as HTML
@@ -213,15 +224,19 @@ def _checks(found: Outlook) -> list[tuple[str, str]]:
 
 
 def _memory_check(found: Outlook) -> tuple[str, str]:
-    where = found.gpu.name if found.gpu else "main memory"
+    where = _named(found.cards) if found.cards else "main memory"
+    free = " free" if found.cards and found.held is None else ""
     if found.plan.memory is None:
         return "", "The base model's size is not known here: no memory estimate."
     needed = found.plan.memory.total_gib
     if needed <= found.there_gib:
-        return "ok", f"Needs about {needed:.1f} of {found.there_gib:.1f} GiB ({where})."
-    less = "the memory setting least" if found.gpu else "fewer rows per pass"
+        return "ok", f"Needs about {needed:.1f} of {found.there_gib:.1f} GiB{free} ({where})."
+    less = "the memory setting least" if found.cards else "fewer rows per pass"
     fewer = f"{less}, shorter sequences or a smaller base model"
-    return "bad", f"Needs about {needed:.1f} GiB, {where} has {found.there_gib:.1f}: try {fewer}."
+    return (
+        "bad",
+        f"Needs about {needed:.1f} GiB, {where} has {found.there_gib:.1f}{free}: try {fewer}.",
+    )
 
 
 def _machine_check(found: Outlook) -> tuple[str, str]:
@@ -229,19 +244,33 @@ def _machine_check(found: Outlook) -> tuple[str, str]:
         return "", "The playground's model is on the GPU; Start makes it leave."
     if found.held:
         since = time.strftime("%H:%M", time.localtime(found.held.since))
-        what = "GPU" if found.gpu else "machine"
+        what = "GPU" if found.cards else "machine"
         return "", f"'{found.held.name}' holds the {what} since {since}: this one waits its turn."
     if found.at_work:
         return "", f"'{found.at_work}' is at work: this one waits its turn."
-    if found.gpu is None:
+    if not found.cards:
         return "", "CPU only: right for the demo model; larger ones need a GPU."
-    if found.gpu.programs:  # nobody of this app: it would hold the lease
-        most = found.gpu.programs[0]
-        who = f"{most.name} (pid {most.pid}) holds {most.gib:.1f} GiB"
-        others = len(found.gpu.programs) - 1
-        more = f", {others} more some of it" if others else ""
-        return "", f"{found.gpu.name}: {who}{more}. It is not this app's."
-    return "ok", f"{found.gpu.name} is free."
+    for card in found.cards:
+        if card.programs:  # nobody of this app: it would hold the lease
+            most = card.programs[0]
+            who = f"{most.name} (pid {most.pid}) holds {most.gib:.1f} GiB"
+            others = len(card.programs) - 1
+            more = f", {others} more some of it" if others else ""
+            return "", f"{_named((card,))}: {who}{more}. It is not this app's."
+    return "ok", f"{_named(found.cards)} {'is' if len(found.cards) == 1 else 'are'} free."
+
+
+def _named(cards: Sequence[Card]) -> str:
+    """Name cards by what they are, and by their numbers where there are several.
+
+    >>> _named([Card("H200", 0.0, 140.4)])
+    'H200'
+    >>> _named([Card("H200", 0.0, 140.4, number=n) for n in (0, 1)])
+    'H200, cards 0 and 1'
+    """
+    kinds = ", ".join(dict.fromkeys(card.name for card in cards))
+    numbers = f", {cards_named(card.number for card in cards)}" if len(cards) > 1 else ""
+    return kinds + numbers
 
 
 def _memory_bar(memory: MemoryEstimate | None, there_gib: float) -> str:
