@@ -157,7 +157,7 @@
     const mark = () => {
       for (const bad of document.querySelectorAll(".is-wrong")) bad.classList.remove("is-wrong");
       const name = element.querySelector("[data-field]")?.dataset.field;
-      const field = name && document.getElementById(`s-${name}`);
+      const field = name && document.getElementById(name === "cards" ? name : `s-${name}`);
       if (field) field.classList.add("is-wrong");
     };
     let timer = 0;

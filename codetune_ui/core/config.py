@@ -18,8 +18,10 @@ from codetune_ui.core.settings_code import DEMO, CodeSettings
 from codetune_ui.core.settings_training import TrainingSettings
 from codetune_ui.core.spans import parse_mix
 
-__all__ = ["DEMO", "SCHEMA", "SETTINGS", "Config"]
+__all__ = ["DEMO", "NO_STEP", "SCHEMA", "SETTINGS", "Config"]
 
+# Where a run is computed: the same steps come of any number of processes, on any cards.
+NO_STEP = ("processes", "cards")
 SCHEMA = 1  # raised when a stored config.json of an older app could be read wrongly
 
 

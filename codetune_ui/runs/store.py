@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from codetune_ui.core.config import Config
+from codetune_ui.core.config import NO_STEP, Config
 from codetune_ui.core.errors import CodeTuneError, MachineError, RunError
 from codetune_ui.runs import elsewhere
 from codetune_ui.runs.files import read_json, replace_json, replace_text
@@ -140,8 +140,8 @@ class Run:
         """Let the next start have other processes or cards: the settings that change no step."""
         config = self.config().divide_among(processes, cards)
         values = read_json(self.config_path) or {}
-        chosen = {"processes": config.processes, "cards": config.cards}
-        replace_json(self.config_path, values | chosen)
+        changed = {name: getattr(config, name) for name in NO_STEP}
+        replace_json(self.config_path, values | changed)
 
     def status(self) -> Status:
         """Return what the worker wrote last; before it begins on a cluster, what that says."""

@@ -22,10 +22,16 @@ class CardWatch:
         self._lock = threading.Lock()
         self._asked = float("-inf")
         self._cards: tuple[Card, ...] = ()
+        self._answered = False
 
     def look(self) -> Card | None:
         """Return the first card as it was a few seconds ago; None without one. Never waits."""
         return next(iter(self.cards() or self._cards), None)
+
+    @property
+    def answered(self) -> bool:
+        """Whether it is known what is here: the tool has answered, or there is none."""
+        return not self._tool or self._answered
 
     def cards(self) -> tuple[Card, ...]:
         """Return all that a training started from here may use, in the same way."""
@@ -37,6 +43,7 @@ class CardWatch:
     def _ask(self) -> None:
         try:
             self._cards = ask_cards(self._tool)
+            self._answered = True
         finally:
             self._lock.release()
 

@@ -261,7 +261,7 @@ def _machine_check(found: Outlook) -> tuple[str, str]:
 
 
 def _named(cards: Sequence[Card]) -> str:
-    """Name cards by what they are, and by their numbers where there are several.
+    """Name cards by what they are, and by their numbers where it is not the first alone.
 
     >>> _named([Card("H200", 0.0, 140.4)])
     'H200'
@@ -269,8 +269,8 @@ def _named(cards: Sequence[Card]) -> str:
     'H200, cards 0 and 1'
     """
     kinds = ", ".join(dict.fromkeys(card.name for card in cards))
-    numbers = f", {cards_named(card.number for card in cards)}" if len(cards) > 1 else ""
-    return kinds + numbers
+    numbers = [card.number for card in cards]
+    return kinds if numbers == [0] else f"{kinds}, {cards_named(numbers)}"
 
 
 def _memory_bar(memory: MemoryEstimate | None, there_gib: float) -> str:

@@ -12,12 +12,13 @@ from codetune_ui.core.config import SETTINGS, Config
 from codetune_ui.core.errors import ConfigError
 from codetune_ui.core.setting import GROUP_LABELS
 from codetune_ui.core.sweep import variants
+from codetune_ui.runs.cards import check_here
 from codetune_ui.runs.queue import change, start_or_wait
 from codetune_ui.runs.store import Home
 from codetune_ui.runs.sweeps import start_sweep
-from codetune_ui.ui import plan_view
+from codetune_ui.ui import cards, plan_view
 from codetune_ui.ui.context import ACTION, QUIET, PageContext, attach, fragment, shown_errors
-from codetune_ui.ui.form import preset_of, recall, remember
+from codetune_ui.ui.form import HIDDEN, preset_of, recall, remember
 from codetune_ui.ui.words import PRESET_LABELS
 
 SIMPLE = ("max_steps", "max_seq_len", "learning_rate", "lora_rank", "fim_rate")
@@ -119,6 +120,8 @@ def _build_form(page: PageContext) -> None:
                     )
                     for setting in SIMPLE:
                         page.form.add(setting)
+            with gr.Column(elem_classes="card"):
+                shown_cards = cards.build(page)
             with gr.Accordion(
                 "Advanced", open=False, elem_id="advanced", elem_classes=["card", "foldcard"]
             ):
@@ -129,7 +132,7 @@ def _build_form(page: PageContext) -> None:
     edited = gr.Textbox(visible="hidden", elem_id="edited")  # the waiting run, "" for a new one
     begun = gr.Textbox(visible="hidden")
     boxes = Boxes(name, varied, values, edited, begun)
-    _wire(page, boxes, refresh, Outputs(heading, plan, start))
+    _wire(page, boxes, refresh, Outputs(heading, plan, start, shown_cards))
 
 
 class Outputs(NamedTuple):
@@ -138,6 +141,7 @@ class Outputs(NamedTuple):
     heading: gr.HTML
     plan: gr.HTML
     start: gr.Button
+    cards: gr.HTML
 
 
 class Boxes(NamedTuple):
@@ -160,7 +164,8 @@ def _build_advanced(page: PageContext) -> None:
     for group, label in GROUP_LABELS.items():
         if group in ("model", "data"):  # on their own tab
             continue
-        names = [s.name for s in SETTINGS.values() if s.group == group and s.name not in SIMPLE]
+        elsewhere = (*SIMPLE, *HIDDEN)
+        names = [s.name for s in SETTINGS.values() if s.group == group and s.name not in elsewhere]
         fragment(f"<h3>{label}</h3>")
         with gr.Row(elem_classes="fields"):
             for setting in names:
@@ -169,7 +174,11 @@ def _build_advanced(page: PageContext) -> None:
 
 def _build_sweep() -> tuple[gr.Dropdown, gr.Textbox]:
     groups = ("model", "data")  # of those several values would be several tasks
-    choices = [(s.label, s.name) for s in SETTINGS.values() if s.group not in groups]
+    choices = [
+        (s.label, s.name)
+        for s in SETTINGS.values()
+        if s.group not in groups and s.name not in HIDDEN
+    ]
     with (
         gr.Accordion(
             "Try several values", open=False, elem_id="sweep", elem_classes=["card", "foldcard"]
@@ -214,23 +223,29 @@ def _wire(page: PageContext, boxes: Boxes, refresh: gr.Button, shown: Outputs) -
     def look(given: dict[Any, Any]) -> tuple[Any, ...]:
         """Inputs: every setting, current_scan, boxes. Outputs: see `Outputs`."""
         edited = given[boxes.edited]
-        heading = _heading(preset_of(form.values(given)), edited)
+        values = form.values(given)
+        heading, listed = _heading(preset_of(values), edited), cards.render(values)
         try:
             config, swept = read(given)
+            cards.check(config)
         except ConfigError as error:
-            return heading, plan_view.wrong(error), gr.Button("Fix the settings", interactive=False)
+            fix = gr.Button("Fix the settings", interactive=False)
+            return heading, plan_view.wrong(error), fix, listed
         if not edited:
             remember(page.home, config)
         scan, runs = given[page.current_scan], max(1, len(swept))
         found = plan_view.outlook(page.home, config, scan, runs=runs, edited=edited)
         button = gr.Button(found.label, interactive=found.ready)
-        return heading, plan_view.render(found), button
+        return heading, plan_view.render(found), button, listed
 
     def begin(given: dict[Any, Any]) -> tuple[str, str]:
         """Inputs: every setting, current_scan, boxes. Outputs: begun, name (emptied)."""
         name = given[boxes.name].strip() or None
         with shown_errors():
             config, swept = read(given)
+            check_here(config)
+            config = cards.named(config)
+            swept = {suffix: cards.named(one) for suffix, one in swept.items()}
             if edited := given[boxes.edited]:
                 return _change(page.home, edited, name, config), ""
             if swept:
