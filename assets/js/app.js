@@ -129,6 +129,7 @@
     const form = inForm() || !store.run;
     pages.dataset.view = form ? "form" : "run";
     pages.dataset.run = state();
+    pages.dataset.edited = edited();
     pages.dataset.can = offline() ? "" : (store.view?.can ?? []).join(" ");
     document.title = store.card ? `${store.card.title} · CodeTune` : "CodeTune UI";
     tell("current-run", shownRun());

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from codetune_ui.runs.files import read_json, replace_json
 from codetune_ui.runs.lock import LockHeldError, hold
 from codetune_ui.runs.placement import (
     CLUSTERS,
+    TOOLS,
     Placement,
     parse_placement,
     queued,
@@ -60,6 +62,11 @@ class Submitted:
         while (code := self.poll()) is None:
             time.sleep(POLL_S)
         return code
+
+
+def clusters_here() -> list[str]:
+    """Return the places a job could be handed over to: those whose commands are on this machine."""
+    return [on for on, tool in TOOLS.items() if shutil.which(tool)]
 
 
 def choose(text: str) -> Placement | None:
