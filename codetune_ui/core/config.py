@@ -85,8 +85,9 @@ class Config(TrainingSettings, CodeSettings):
         '2'
         """
         if cards is None:
-            kept = parse_cards(self.cards)[:processes]
-            cards = format_cards(kept) if len(kept) == processes else ""
+            wanted = processes or self.processes
+            kept = parse_cards(self.cards)[:wanted]
+            processes, cards = wanted, format_cards(kept) if len(kept) == wanted else ""
         return self.replace(processes=processes or max(1, len(parse_cards(cards))), cards=cards)
 
     @property

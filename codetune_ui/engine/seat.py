@@ -7,10 +7,11 @@ cluster's scheduler started all of them, each finds its seat in the environment.
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from codetune_ui.core.config import Config
-from codetune_ui.core.errors import MachineError
+from codetune_ui.core.errors import ConfigError, MachineError
 from codetune_ui.runs.cards import VISIBLE, check_here, environment_of
 from codetune_ui.runs.placement import ticket
 from codetune_ui.runs.process import SEAT
@@ -76,6 +77,19 @@ def take_cards(config: Config, environment: MutableMapping[str, str]) -> None:
     if config.cards and not ticket():
         check_here(config)
         environment.update(environment_of(config))
+
+
+def take_first_card(config: Config, environment: MutableMapping[str, str]) -> None:
+    """Leave the first card that a run names to what is done with its adapter, if it is here."""
+    with suppress(ConfigError):
+        take_cards(config.divide_among(1, None), environment)
+
+
+def sit_alone(config: Config | None, environment: MutableMapping[str, str]) -> None:
+    """Set what torch reads in a process that is alone, for something with the adapter of a run."""
+    if config is not None:
+        take_first_card(config, environment)
+    set_environment(Seat(), environment)
 
 
 def card_of(seat: Seat, environment: Mapping[str, str]) -> str:

@@ -103,7 +103,7 @@ def _share(card: Card) -> float:
 
 def live(home: Home, cards: Sequence[Card]) -> list[dict[str, Any]]:
     """Return what changes about each card, for the page's tick."""
-    mine = _held(home, cards)
+    mine = _held(home, cards) if cards else {}
     return [
         {
             "number": card.number,
@@ -123,8 +123,8 @@ def _held(home: Home, cards: Sequence[Card]) -> dict[int, str]:
     its = Config()
     with suppress(CodeTuneError):
         run = home.run(held.name)
-        if held.what == "training" and read_placement(run.path) is None:
-            its = run.config()
+        if read_placement(run.path) is None:
+            its = run.config().divide_among(None if held.what == "training" else 1, None)
     return {card.number: f"{held.name} ({held.what})" for card in chosen(its, cards)}
 
 

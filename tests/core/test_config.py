@@ -173,6 +173,7 @@ def test_cards_that_are_typed_say_how_many_processes() -> None:
     [
         (1, None, (1, "2")),
         (4, None, (4, "")),  # there are not so many named
+        (None, None, (2, "2,3")),
         (None, "0", (1, "0")),
         (None, "0,1,4,5", (4, "0,1,4,5")),
         (None, "", (1, "")),

@@ -22,6 +22,7 @@ from codetune_ui.engine.seat import (
     check_cards,
     set_environment,
     take_cards,
+    take_first_card,
     take_seat,
 )
 from codetune_ui.engine.siblings import AloneError, Siblings
@@ -143,6 +144,18 @@ def test_the_cards_that_a_run_names_are_those_of_its_processes(
     cards = [card_of(Seat(local, 2, local, 2), environment) for local in (0, 1)]
     assert cards == ["1", "0"]
     assert environment["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
+
+
+@pytest.mark.parametrize(("named", "left"), [("1,0", "1"), ("5,6", None), ("", None)])
+def test_what_is_done_with_an_adapter_takes_the_first_card_of_its_run_if_it_is_there(
+    named: str, left: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_tool(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    environment: dict[str, str] = {}
+    take_first_card(Config(cards=named, processes=2 if named else 1), environment)
+    assert environment.get("CUDA_VISIBLE_DEVICES") == left
 
 
 def test_on_a_cluster_its_own_cards_stay(monkeypatch: pytest.MonkeyPatch) -> None:

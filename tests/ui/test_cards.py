@@ -108,5 +108,7 @@ def test_strangers_are_named_by_pid_and_our_own_by_run(home: Path) -> None:
     there.create_run(preset("demo", cards="1"), "calm-otter")
     with acquire(there, "calm-otter", "training"):
         assert [card["who"] for card in cards.live(there, TWO)] == ["", "calm-otter (training)"]
+    with acquire(there, "calm-otter", "evaluating"):
+        assert [card["who"] for card in cards.live(there, TWO)] == ["", "calm-otter (evaluating)"]
     with acquire(there, "playground", "answering"):
         assert cards.live(there, TWO)[0]["who"] == "playground (answering)"
