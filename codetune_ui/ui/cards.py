@@ -115,6 +115,12 @@ def live(home: Home, cards: Sequence[Card]) -> list[dict[str, Any]]:
     ]
 
 
+def in_use(home: Home, cards: Sequence[Card]) -> Card | None:
+    """Return the first card that this app holds; None while it holds none."""
+    mine = _held(home, cards) if cards else {}
+    return next((card for card in cards if card.number in mine), None)
+
+
 def _held(home: Home, cards: Sequence[Card]) -> dict[int, str]:
     """Return by which run of this app a card is held; the playground's model lies on the first."""
     held = holder(home)

@@ -177,11 +177,12 @@ class Live:
         return {key: getattr(view, key) for key in shown} | {"spark": series.spark()}
 
     def _machine(self) -> dict[str, Any]:
-        gpu, held = WATCH.look(), holder(self.home)
+        found, held = WATCH.cards(), holder(self.home)
+        gpu = cards.in_use(self.home, found) or WATCH.look()
         shown = {"name": gpu.name, "used": gpu.used_gib, "total": gpu.total_gib} if gpu else None
         return {
             "gpu": shown,
-            "cards": cards.live(self.home, WATCH.cards()),
+            "cards": cards.live(self.home, found),
             "holder": {"name": held.name, "since": held.since} if held else None,
         }
 

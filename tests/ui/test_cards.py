@@ -99,6 +99,14 @@ def test_on_a_machine_with_one_card_its_number_is_left_open(
     assert cards.named(preset("demo")).cards == ""
 
 
+def test_the_card_that_this_app_is_using_is_known(home: Path) -> None:
+    there = Home(home)
+    assert cards.in_use(there, TWO) is None
+    there.create_run(preset("demo", cards="1"), "calm-otter")
+    with acquire(there, "calm-otter", "training"):
+        assert cards.in_use(there, TWO) == TWO[1]
+
+
 def test_strangers_are_named_by_pid_and_our_own_by_run(home: Path) -> None:
     there = Home(home)
     assert [card["who"] for card in cards.live(there, TWO)] == [
