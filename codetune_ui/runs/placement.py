@@ -90,7 +90,7 @@ def parse_placement(text: str) -> Placement | None:
         if option is None:
             raise ConfigError(
                 f"'{part.strip()}' is no option of {CLUSTERS[on]}.",
-                f"Write NAME=VALUE, as in {EXAMPLES[on]}.",
+                f"Write NAME=VALUE, as in {EXAMPLES[on].partition(':')[2]}.",
                 field="on",
             )
         if option[1] in OURS[on]:

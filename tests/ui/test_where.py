@@ -61,7 +61,7 @@ def test_what_cannot_be_is_refused_with_a_field_to_mark(
     with pytest.raises(ConfigError) as caught:
         read(chosen, "sky", "k8s")
     assert str(caught.value) == (
-        "'k8s' is no option of SkyPilot. Write NAME=VALUE, as in sky:infra=k8s."
+        "'k8s' is no option of SkyPilot. Write NAME=VALUE, as in infra=k8s."
     )
     assert caught.value.field == "on"
 
