@@ -21,6 +21,7 @@ READING_ORDER = [
     "setting",
     "settings_code",
     "settings_training",
+    "cards",
     "config",
     "presets",
     "sweep",

@@ -75,7 +75,7 @@
     }
     for (const key of ["m", "e", "s", "c", "r", "log"]) store[key].push(...delta[key]);
     Object.assign(store, { run: delta.run, seq: delta.seq, view: delta.view, card: delta.card });
-    Object.assign(store, { gpu: delta.gpu, holder: delta.holder });
+    Object.assign(store, { gpu: delta.gpu, cards: delta.cards, holder: delta.holder });
     Object.assign(store, { names: delta.names, queued: delta.queued });
   }
 
@@ -129,12 +129,14 @@
     const form = inForm() || !store.run;
     pages.dataset.view = form ? "form" : "run";
     pages.dataset.run = state();
+    pages.dataset.edited = edited();
     pages.dataset.can = offline() ? "" : (store.view?.can ?? []).join(" ");
     document.title = store.card ? `${store.card.title} · CodeTune` : "CodeTune UI";
     tell("current-run", shownRun());
     tell("edited", edited());
     const work = [store.card?.name, store.card?.state, store.queued];
-    const now = [...work, store.holder?.name, store.gpu?.name].join();
+    const cards = (store.cards ?? []).map((card) => `${card.number} ${parseInt(card.free)}`);
+    const now = [...work, store.holder?.name, store.gpu?.name, ...cards].join();
     if (now !== seen && !offline()) click("b-refresh"); // what Start says depends on these
     seen = now;
   }

@@ -152,12 +152,13 @@
   // and the older one may end last. So when the plan has been quiet for a while it is asked for once
   // more, with what the form says by then.
   const QUIET_MS = 700;
+  const OTHERS = { cards: "cards", on: "place-options" }; // what has no field of its own name
   const OWN_MS = 2000; // in which a new plan is taken for the answer to that question
   CT.define("plan", (element, watch) => {
     const mark = () => {
       for (const bad of document.querySelectorAll(".is-wrong")) bad.classList.remove("is-wrong");
       const name = element.querySelector("[data-field]")?.dataset.field;
-      const field = name && document.getElementById(`s-${name}`);
+      const field = name && document.getElementById(OTHERS[name] ?? `s-${name}`);
       if (field) field.classList.add("is-wrong");
     };
     let timer = 0;

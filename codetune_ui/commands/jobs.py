@@ -11,6 +11,7 @@ import typer
 from codetune_ui.commands.options import (
     AsJson,
     Assigned,
+    Cards,
     Column,
     Data,
     DataDir,
@@ -37,8 +38,9 @@ from codetune_ui.core.preview import preview as show
 from codetune_ui.core.source import Document
 from codetune_ui.core.sources import is_git_url, is_hub_source, parse_sources
 from codetune_ui.runs import doctor as machine
+from codetune_ui.runs.cards import check_here
 from codetune_ui.runs.doctor_findings import findings
-from codetune_ui.runs.elsewhere import choose, place
+from codetune_ui.runs.elsewhere import check_place, choose, place
 from codetune_ui.runs.files import read_json
 from codetune_ui.runs.follow import work
 from codetune_ui.runs.placement import HERE, whereabouts
@@ -103,6 +105,7 @@ def train(
     column: Column = None,
     data_dir: DataDir = None,
     assigned: Assigned = None,
+    cards: Cards = None,
     name: Annotated[str | None, typer.Option(metavar="RUN", help="A name for the run.")] = None,
     sweep: Annotated[
         str | None,
@@ -121,11 +124,13 @@ def train(
     """
     where = home_of(home)
     chosen = preset_name or ("recommended" if model else "demo")
-    config = config_from(chosen, model, data, column, data_dir, assigned)
+    named = [*(assigned or []), *([f"cards={cards}"] if cards else [])]
+    config = config_from(chosen, model, data, column, data_dir, named)
     configs = swept(config, sweep) if sweep else {"": config}
+    placement = choose(on or HERE)
     for one in configs.values():
         check_inputs(one)
-    placement = choose(on or HERE)
+        check_place(one, placement)
     if sweep:
         told_waiting(start_sweep(where, name, configs, placement), as_json)
         return
@@ -154,14 +159,16 @@ def resume(
         int | None,
         typer.Option(metavar="N", help="Go on with another number of processes."),
     ] = None,
+    cards: Cards = None,
     on: Where = None,
     as_json: AsJson = False,
     home: HomeDir = None,
 ) -> None:
     """Go on from the last good checkpoint, and follow to the end."""
     found = home_of(home).run(run)
-    if processes is not None and not found.alive():
-        found.divide_among(processes)
+    if (processes is not None or cards is not None) and not found.alive():
+        check_here(found.config().divide_among(processes, cards))
+        found.divide_among(processes, cards)
     if on is not None:
         place(found, choose(on))
     again = WEIGHTS_ONLY if weights_only else "resume"

@@ -35,6 +35,14 @@ Assigned = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Any setting; may be repeated."),
 ]
+Cards = Annotated[
+    str | None,
+    typer.Option(
+        "--cards",
+        metavar="N,N",
+        help="Which GPUs of this machine train, by their numbers in nvidia-smi: 0,1.",
+    ),
+]
 Where = Annotated[
     str | None,
     typer.Option(

@@ -15,6 +15,7 @@ from codetune_ui.core.errors import ConfigError, RunError
 from codetune_ui.core.inputs import check_inputs
 from codetune_ui.core.presets import parse_assignments
 from codetune_ui.core.sweep import variants
+from codetune_ui.runs.cards import check_here
 from codetune_ui.runs.follow import attend, stopping_on_interrupt, told_before
 from codetune_ui.runs.process import request_stop
 from codetune_ui.runs.queue import (
@@ -63,6 +64,7 @@ def _change(run: Run, to: int | None, out: bool, changes: Mapping[str, Any]) -> 
     if changes:
         config = run.config().replace(**changes)
         check_inputs(config)
+        check_here(config)
         change(run, config)
     if to:
         names = [turn.run.name for turn in waiting(run.home)]

@@ -11,14 +11,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
+from codetune_ui.core.cards import format_cards, parse_cards
 from codetune_ui.core.errors import ConfigError
 from codetune_ui.core.setting import Setting, check_value, coerce
 from codetune_ui.core.settings_code import DEMO, CodeSettings
 from codetune_ui.core.settings_training import TrainingSettings
 from codetune_ui.core.spans import parse_mix
 
-__all__ = ["DEMO", "SCHEMA", "SETTINGS", "Config"]
+__all__ = ["DEMO", "NO_STEP", "SCHEMA", "SETTINGS", "Config"]
 
+# Where a run is computed: the same steps come of any number of processes, on any cards.
+NO_STEP = ("processes", "cards")
 SCHEMA = 1  # raised when a stored config.json of an older app could be read wrongly
 
 
@@ -40,14 +43,26 @@ class Config(TrainingSettings, CodeSettings):
                 f"Try {max(fitting, self.micro_batch_rows)} rows per step.",
                 field="global_batch_rows",
             )
+        self._check_processes(len(parse_cards(self.cards)))
+
+    def _check_processes(self, cards: int) -> None:
+        """Refuse rows that cannot be divided, and another number of cards than of processes."""
+        if cards and cards != self.processes:
+            named = "1 card is" if cards == 1 else f"{cards} cards are"
+            raise ConfigError(
+                f"{named} named for {self.processes} process{'es' * (self.processes > 1)}.",
+                f"Set processes to {cards}, or name as many cards as processes.",
+                field="processes",
+            )
         if self.global_batch_rows % self.processes:
             rows = f"{self.global_batch_rows} row{'' if self.global_batch_rows == 1 else 's'}"
             whole = -(-self.global_batch_rows // self.processes) * self.processes
+            name, way = ("cards", "Choose") if cards else ("processes", "Set processes to")
             raise ConfigError(
-                f"{rows} per step cannot be divided among {self.processes} processes.",
-                f"Set processes to {_divisor(self.global_batch_rows, self.processes)}, "
-                f"or rows per step to {whole}.",
-                field="processes",
+                f"{rows} per step cannot be divided among {self.processes} {name}.",
+                f"{way} {_divisor(self.global_batch_rows, self.processes)}, "
+                f"or {'set ' if cards else ''}rows per step to {whole}.",
+                field=name,
             )
 
     def share(self, processes: int) -> Config:
@@ -57,9 +72,23 @@ class Config(TrainingSettings, CodeSettings):
         >>> (one.processes, one.global_batch_rows, one.micro_batch_rows)
         (1, 4, 4)
         """
-        rows = self.replace(processes=processes).global_batch_rows // processes
+        rows = self.replace(processes=processes, cards="").global_batch_rows // processes
         fitting = _divisor(rows, self.micro_batch_rows)
-        return self.replace(processes=1, global_batch_rows=rows, micro_batch_rows=fitting)
+        return self.replace(processes=1, cards="", global_batch_rows=rows, micro_batch_rows=fitting)
+
+    def divide_among(self, processes: int | None, cards: str | None) -> Config:
+        """Return the same training on another number of processes, or on other cards.
+
+        With the number alone the first of its cards stay, as long as they are enough.
+
+        >>> Config(processes=2, cards="2,3").divide_among(1, None).cards
+        '2'
+        """
+        if cards is None:
+            wanted = processes or self.processes
+            kept = parse_cards(self.cards)[:wanted]
+            processes, cards = wanted, format_cards(kept) if len(kept) == wanted else ""
+        return self.replace(processes=processes or max(1, len(parse_cards(cards))), cards=cards)
 
     @property
     def grad_accum_steps(self) -> int:

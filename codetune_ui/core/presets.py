@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from codetune_ui.core.cards import parse_cards
 from codetune_ui.core.config import DEMO, SETTINGS, Config
 from codetune_ui.core.errors import ConfigError
 from codetune_ui.core.setting import coerce
@@ -85,10 +86,10 @@ def preset(name: str, **changes: Any) -> Config:
 
 
 def parse_assignments(pairs: list[str]) -> dict[str, Any]:
-    """Read `name=value` pairs of the command line.
+    """Read `name=value` pairs of the command line; cards alone also say how many processes.
 
-    >>> parse_assignments(["max_steps=20"])
-    {'max_steps': 20}
+    >>> parse_assignments(["max_steps=20", "cards=0,1"])
+    {'max_steps': 20, 'cards': '0,1', 'processes': 2}
     """
     values: dict[str, Any] = {}
     for pair in pairs:
@@ -98,4 +99,6 @@ def parse_assignments(pairs: list[str]) -> dict[str, Any]:
         if name not in SETTINGS:
             raise ConfigError(f"There is no setting '{name}'.", f"Known: {', '.join(SETTINGS)}.")
         values[name] = coerce(SETTINGS[name], value)
+    if values.get("cards") and "processes" not in values:
+        values["processes"] = len(parse_cards(values["cards"]))
     return values

@@ -71,6 +71,13 @@ class TrainingSettings:
         low=1,
         high=64,
     )
+    cards: str = setting(
+        "",
+        "Cards",
+        "Which GPUs of this machine train, one process each, by their numbers in nvidia-smi with "
+        "commas between (0,1); empty takes the first ones.",
+        group="training",
+    )
     learning_rate: float = setting(
         2e-4,
         "Learning rate",

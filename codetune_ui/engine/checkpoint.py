@@ -22,6 +22,7 @@ from typing import Any
 
 import torch
 
+from codetune_ui.core.config import NO_STEP
 from codetune_ui.core.errors import CodeTuneError, MachineError, RunError
 from codetune_ui.engine import durable
 from codetune_ui.runs.files import read_json
@@ -52,10 +53,10 @@ def config_hash(run: Run) -> str:
 
 
 def _learned_by(settings: Any) -> Any:
-    """Leave out how many processes there are: the same steps come of any number of them."""
+    """Leave out which cards train, and how many: the same steps come of any of them."""
     if not isinstance(settings, dict):
         return settings
-    return {name: value for name, value in settings.items() if name != "processes"}
+    return {name: value for name, value in settings.items() if name not in NO_STEP}
 
 
 def scratch_folder(run: Run) -> Path:

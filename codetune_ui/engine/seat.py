@@ -7,12 +7,14 @@ cluster's scheduler started all of them, each finds its seat in the environment.
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass
 
-from codetune_ui.core.errors import MachineError
+from codetune_ui.core.config import Config
+from codetune_ui.core.errors import ConfigError, MachineError
+from codetune_ui.runs.cards import VISIBLE, check_here, environment_of
+from codetune_ui.runs.placement import ticket
 from codetune_ui.runs.process import SEAT
-
-VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,29 @@ def set_environment(seat: Seat, environment: MutableMapping[str, str]) -> None:
     environment.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
     # A process that sees two GPUs is given torch's DataParallel, which trains wrongly in 4 bit.
     environment[VISIBLE] = card_of(seat, environment)
+
+
+def take_cards(config: Config, environment: MutableMapping[str, str]) -> None:
+    """Leave only the cards that a run names to this process and those it starts.
+
+    On a cluster it trains on what that gave it. Raises `ConfigError` when one is not here.
+    """
+    if config.cards and not ticket():
+        check_here(config)
+        environment.update(environment_of(config))
+
+
+def take_first_card(config: Config, environment: MutableMapping[str, str]) -> None:
+    """Leave the first card that a run names to what is done with its adapter, if it is here."""
+    with suppress(ConfigError):
+        take_cards(config.divide_among(1, None), environment)
+
+
+def sit_alone(config: Config | None, environment: MutableMapping[str, str]) -> None:
+    """Set what torch reads in a process that is alone, for something with the adapter of a run."""
+    if config is not None:
+        take_first_card(config, environment)
+    set_environment(Seat(), environment)
 
 
 def card_of(seat: Seat, environment: Mapping[str, str]) -> str:

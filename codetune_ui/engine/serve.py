@@ -30,6 +30,7 @@ from codetune_ui.core.families import find_format
 from codetune_ui.core.tokens import CodeTokenizer
 from codetune_ui.engine.desk import Desk
 from codetune_ui.engine.routes import build_app
+from codetune_ui.engine.seat import take_first_card
 from codetune_ui.runs.client import SERVED
 from codetune_ui.runs.files import replace_json, replace_text
 from codetune_ui.runs.lease import PLAYGROUND, acquire
@@ -79,6 +80,8 @@ def _serve(home: Home, given: argparse.Namespace) -> int:
     life: Life | None = None
     try:
         config = _config(home, given)
+        if given.run:
+            take_first_card(home.run(given.run).config(), os.environ)
         with _listen(given.port) as listener, contextlib.ExitStack() as held:
             life = Life(home, config, given.run, listener, given.idle_minutes * 60, held)
             life.run()

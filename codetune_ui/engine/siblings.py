@@ -19,7 +19,8 @@ from dataclasses import replace
 
 from codetune_ui.core.assets import PROJECT_ROOT
 from codetune_ui.core.errors import CodeTuneError, MachineError, RunError
-from codetune_ui.engine.seat import VISIBLE, Seat, card_of
+from codetune_ui.engine.seat import Seat, card_of
+from codetune_ui.runs.cards import VISIBLE
 from codetune_ui.runs.store import Run
 
 HOST = "127.0.0.1"

@@ -19,7 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 from codetune_ui.core.errors import CodeTuneError, RunError
 from codetune_ui.engine.report import Reporter, StopRequested, StopWish, quietly
-from codetune_ui.engine.seat import Seat, check_cards, set_environment, take_seat
+from codetune_ui.engine.seat import (
+    Seat,
+    check_cards,
+    set_environment,
+    sit_alone,
+    take_cards,
+    take_seat,
+)
 from codetune_ui.runs.elsewhere import claim
 from codetune_ui.runs.events import read_events
 from codetune_ui.runs.files import replace_json
@@ -146,6 +153,8 @@ def train_job(run: Run, reporter: Reporter, stop: StopWish, *, given: Seat | Non
 
     config = run.config()
     began = time.monotonic()
+    if given is None:
+        take_cards(config, os.environ)
     machine = dict(os.environ)
     seat = given or _first_of(config.processes)
     config.share(seat.size)  # refused here, where a launcher's number does not fit
@@ -195,7 +204,7 @@ def evaluate_job(job: Run, reporter: Reporter, stop: StopWish) -> None:
     from codetune_ui.runs.lease import acquire
 
     run = find_run(job)
-    set_environment(Seat(), os.environ)
+    sit_alone(run.config(), os.environ)
     _free_accelerator(job, reporter)
     with acquire(job.home, run.name, "evaluating"):
         reporter.phase("Reading the held-out code")
@@ -210,7 +219,7 @@ def benchmark_job(job: Run, reporter: Reporter, stop: StopWish) -> None:
     from codetune_ui.runs.lease import acquire
 
     run = find_run(job)
-    set_environment(Seat(), os.environ)
+    sit_alone(run.config() if run else None, os.environ)
     _free_accelerator(job, reporter)
     with acquire(job.home, run.name if run else job.name, "measuring"):
         from codetune_ui.engine.benchmark import measure
@@ -226,7 +235,7 @@ def export_job(job: Run, reporter: Reporter, stop: StopWish) -> None:
     from codetune_ui.runs.lease import acquire
 
     run = find_run(job)
-    set_environment(Seat(), os.environ)
+    sit_alone(run.config(), os.environ)
     reporter.phase("Looking for the base model")
     folder = resolve_model(run.config())
     _free_accelerator(job, reporter)

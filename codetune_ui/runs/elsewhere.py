@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,12 +17,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codetune_ui.core.errors import RunError
+from codetune_ui.core.config import Config
+from codetune_ui.core.errors import ConfigError, RunError
 from codetune_ui.runs import on_node, sky, slurm
+from codetune_ui.runs.cards import check_here
 from codetune_ui.runs.files import read_json, replace_json
 from codetune_ui.runs.lock import LockHeldError, hold
 from codetune_ui.runs.placement import (
     CLUSTERS,
+    TOOLS,
     Placement,
     parse_placement,
     queued,
@@ -60,12 +64,31 @@ class Submitted:
         return code
 
 
+def clusters_here() -> list[str]:
+    """Return the places a job could be handed over to: those whose commands are on this machine."""
+    return [on for on, tool in TOOLS.items() if shutil.which(tool)]
+
+
 def choose(text: str) -> Placement | None:
     """Read what was typed after --on, and see that a job can be handed over there from here."""
     placement = parse_placement(text)
     if placement is not None:
         (slurm if placement.has_queue else sky).check()
     return placement
+
+
+def check_place(config: Config, placement: Placement | None) -> None:
+    """Raise `ConfigError` when a run cannot be divided among the cards or nodes of its place."""
+    if placement is None:
+        check_here(config)
+    elif config.cards:
+        raise ConfigError(
+            f"Cards are chosen on this machine, and {CLUSTERS[placement.on]} gives its own.",
+            "Leave cards empty, and set processes to their number.",
+            field="cards",
+        )
+    elif placement.has_queue:
+        placement.spread(config.processes)
 
 
 def worker_of(run: Run) -> str:

@@ -20,6 +20,7 @@ HERE = "here"
 CLUSTERS = {"slurm": "Slurm", "sky": "SkyPilot"}
 TICKET = "CODETUNE_TICKET"  # names the submission to the worker that was begun by it
 DEFAULTS = {"slurm": {"time": "12:00:00"}, "sky": {}}
+TOOLS = {"slurm": "sbatch", "sky": "sky"}
 EXAMPLES = {"slurm": "slurm:partition=gpu", "sky": "sky:infra=k8s"}
 # Options that the app sets itself: where it reads and writes, and how it is ended.
 OURS = {
@@ -82,16 +83,20 @@ def parse_placement(text: str) -> Placement | None:
         return None
     if on not in CLUSTERS:
         known = ", ".join([HERE, *CLUSTERS])
-        raise ConfigError(f"'{on}' is no place to train on.", f"There are: {known}.")
+        raise ConfigError(f"'{on}' is no place to train on.", f"There are: {known}.", field="on")
     found = dict(DEFAULTS[on])
     for part in NEXT_OPTION.split(rest) if rest else []:
         option = OPTION.fullmatch(part.strip())
         if option is None:
             raise ConfigError(
-                f"'{part}' after --on {on} is no NAME=VALUE.", f"Write --on {EXAMPLES[on]}."
+                f"'{part.strip()}' is no option of {CLUSTERS[on]}.",
+                f"Write NAME=VALUE, as in {EXAMPLES[on].partition(':')[2]}.",
+                field="on",
             )
         if option[1] in OURS[on]:
-            raise ConfigError(f"'{option[1]}' is set by the app itself.", "Leave it away.")
+            raise ConfigError(
+                f"'{option[1]}' is set by the app itself.", "Leave it away.", field="on"
+            )
         found[option[1]] = option[2]
     return Placement(on=on, options=found)
 
@@ -127,8 +132,11 @@ def ticket() -> str:
 def whereabouts(folder: Path) -> str:
     """Say in one sentence where a run is worked on, and where its code is read; "" is here."""
     placement = read_placement(folder)
-    if placement is None:
-        return ""
+    return destination(placement, folder) if placement is not None else ""
+
+
+def destination(placement: Placement, folder: Path) -> str:
+    """Say the same of a run that is still to be made, in a folder or below it."""
     options = placement.options
     job = f", job {placement.job}" if placement.job else ""
     if placement.on == "sky":

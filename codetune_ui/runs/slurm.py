@@ -108,7 +108,7 @@ def submit(
         return str(executor.submit(begin).job_id)
     except (OSError, submitit.core.utils.FailedJobError) as error:
         raise MachineError(
-            f"Slurm refused the job: {_last_words(error)}", "Change what stands after --on slurm:."
+            f"Slurm refused the job: {_last_words(error)}", "Change what is asked of it."
         ) from error
 
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from codetune_ui.core.config import Config
+from codetune_ui.core.config import NO_STEP, Config
 from codetune_ui.core.errors import CodeTuneError, MachineError, RunError
 from codetune_ui.runs import elsewhere
 from codetune_ui.runs.files import read_json, replace_json, replace_text
@@ -136,11 +136,12 @@ class Run:
         """Replace the settings of a run whose worker never began."""
         replace_json(self.config_path, with_whole_paths(config).to_dict())
 
-    def divide_among(self, processes: int) -> None:
-        """Let the next start have so many processes: the one setting that changes no step."""
-        self.config().replace(processes=processes)
+    def divide_among(self, processes: int | None, cards: str | None = None) -> None:
+        """Let the next start have other processes or cards: the settings that change no step."""
+        config = self.config().divide_among(processes, cards)
         values = read_json(self.config_path) or {}
-        replace_json(self.config_path, values | {"processes": processes})
+        changed = {name: getattr(config, name) for name in NO_STEP}
+        replace_json(self.config_path, values | changed)
 
     def status(self) -> Status:
         """Return what the worker wrote last; before it begins on a cluster, what that says."""

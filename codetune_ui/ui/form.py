@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 from gradio.blocks import Block
 
-from codetune_ui.core.config import SETTINGS, Config
+from codetune_ui.core.config import NO_STEP, SETTINGS, Config
 from codetune_ui.core.errors import ConfigError
 from codetune_ui.core.presets import PRESETS, preset
 from codetune_ui.core.setting import Setting
@@ -16,6 +16,7 @@ from codetune_ui.runs.files import read_json, replace_json
 from codetune_ui.runs.store import Home
 
 KEPT = "form.json"  # in the home
+HIDDEN = ("cards",)  # set in a list of their own
 Suggestions = Mapping[str, Sequence[tuple[str, str]]]
 
 # What a choice is called on the page; the value stays the setting's own word.
@@ -88,10 +89,13 @@ class ConfigForm:
 
 
 def preset_of(values: Mapping[str, Any]) -> str:
-    """Return the name of the preset that these settings are, or "" when some were changed."""
+    """Return the name of the preset that these settings are, or "" when some were changed.
+
+    On how many cards it trains, and on which, is no part of a preset.
+    """
     for name, changes in PRESETS.items():
         wanted = {about.name: about.default for about in SETTINGS.values()} | changes
-        if all(values.get(key) == value for key, value in wanted.items()):
+        if all(values.get(key) == wanted[key] for key in wanted if key not in NO_STEP):
             return name
     return ""
 
@@ -119,6 +123,7 @@ def _widget(about: Setting, suggestions: Sequence[tuple[str, str]]) -> Block:
         "elem_id": f"s-{about.name}",
         "interactive": True,
         "render": False,
+        "visible": "hidden" if about.name in HIDDEN else True,
     }
     if suggestions:
         return gr.Dropdown(list(suggestions), allow_custom_value=True, **shared)

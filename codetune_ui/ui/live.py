@@ -25,7 +25,7 @@ from codetune_ui.runs.process import request_stop, stop_in_background
 from codetune_ui.runs.queue import drop, move, start_or_wait, waiting, who_is_at_work
 from codetune_ui.runs.state import ACTIVE, ENDED
 from codetune_ui.runs.store import Home, Run
-from codetune_ui.ui import words
+from codetune_ui.ui import cards, words
 from codetune_ui.ui.machine import WATCH
 from codetune_ui.ui.told import told
 from codetune_ui.ui.view import (
@@ -177,9 +177,14 @@ class Live:
         return {key: getattr(view, key) for key in shown} | {"spark": series.spark()}
 
     def _machine(self) -> dict[str, Any]:
-        gpu, held = WATCH.look(), holder(self.home)
+        found, held = WATCH.cards(), holder(self.home)
+        gpu = cards.in_use(self.home, found) or WATCH.look()
         shown = {"name": gpu.name, "used": gpu.used_gib, "total": gpu.total_gib} if gpu else None
-        return {"gpu": shown, "holder": {"name": held.name, "since": held.since} if held else None}
+        return {
+            "gpu": shown,
+            "cards": cards.live(self.home, found),
+            "holder": {"name": held.name, "since": held.since} if held else None,
+        }
 
     def table(self) -> list[dict[str, Any]]:
         """Return one record per run for the Runs tab, the newest first."""

@@ -15,10 +15,11 @@ from codetune_ui.core.models import KnownModel, ModelShape, known_model
 from codetune_ui.core.own_code import OwnCode, own_code
 from codetune_ui.core.plan import planned_way
 from codetune_ui.core.tokens import CodeTokenizer
+from codetune_ui.runs.cards import Card
 from codetune_ui.runs.files import read_json
 from codetune_ui.ui import words
 from codetune_ui.ui.code_view import escape
-from codetune_ui.ui.machine import CONTEXT_GIB, Gpu
+from codetune_ui.ui.machine import CONTEXT_GIB
 
 DEMO_LICENCE = "Apache-2.0"
 MOST_CODE = 400_000  # characters of a model's own file that are shown
@@ -45,7 +46,7 @@ class ModelView:
     code: tuple[tuple[str, str], ...] = ()  # names and texts of the Python that it brings
 
 
-def look(config: Config, gpu: Gpu | None, memory_gib: float) -> ModelView:
+def look(config: Config, gpu: Card | None, memory_gib: float) -> ModelView:
     """Look at a base model as far as it is known without the network.
 
     gpu, memory_gib: what the machine has.
@@ -149,7 +150,7 @@ def _found_format(folder: Path, _: int, family: str, left_to_right: bool) -> Che
 
 
 def _memory_check(
-    config: Config, shape: ModelShape | None, gpu: Gpu | None, memory_gib: float
+    config: Config, shape: ModelShape | None, gpu: Card | None, memory_gib: float
 ) -> Check:
     if shape is None:
         return Check("", "Its shape is not known here: no memory estimate yet.")

@@ -8,16 +8,16 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
-from codetune_ui.core.config import SETTINGS, Config
-from codetune_ui.core.errors import ConfigError
+from codetune_ui.core.config import SETTINGS
+from codetune_ui.core.errors import CodeTuneError
 from codetune_ui.core.setting import GROUP_LABELS
 from codetune_ui.core.sweep import variants
-from codetune_ui.runs.queue import change, start_or_wait
-from codetune_ui.runs.store import Home
-from codetune_ui.runs.sweeps import start_sweep
-from codetune_ui.ui import plan_view
+from codetune_ui.runs.elsewhere import check_place
+from codetune_ui.ui import cards, plan_view, where
 from codetune_ui.ui.context import ACTION, QUIET, PageContext, attach, fragment, shown_errors
-from codetune_ui.ui.form import preset_of, recall, remember
+from codetune_ui.ui.form import HIDDEN, preset_of, recall, remember
+from codetune_ui.ui.outlook import outlook
+from codetune_ui.ui.train_start import Wish, change_waiting, start
 from codetune_ui.ui.words import PRESET_LABELS
 
 SIMPLE = ("max_steps", "max_seq_len", "learning_rate", "lora_rank", "fim_rate")
@@ -119,6 +119,9 @@ def _build_form(page: PageContext) -> None:
                     )
                     for setting in SIMPLE:
                         page.form.add(setting)
+            chosen = where.build()
+            with gr.Column(elem_classes="card"):
+                shown_cards = cards.build(page)
             with gr.Accordion(
                 "Advanced", open=False, elem_id="advanced", elem_classes=["card", "foldcard"]
             ):
@@ -128,8 +131,8 @@ def _build_form(page: PageContext) -> None:
             plan = fragment("", elem_id="plan", js_on_load=attach("plan"))
     edited = gr.Textbox(visible="hidden", elem_id="edited")  # the waiting run, "" for a new one
     begun = gr.Textbox(visible="hidden")
-    boxes = Boxes(name, varied, values, edited, begun)
-    _wire(page, boxes, refresh, Outputs(heading, plan, start))
+    boxes = Boxes(name, varied, values, chosen, edited, begun)
+    _wire(page, boxes, refresh, Outputs(heading, plan, start, shown_cards))
 
 
 class Outputs(NamedTuple):
@@ -138,6 +141,7 @@ class Outputs(NamedTuple):
     heading: gr.HTML
     plan: gr.HTML
     start: gr.Button
+    cards: gr.HTML
 
 
 class Boxes(NamedTuple):
@@ -146,6 +150,7 @@ class Boxes(NamedTuple):
     name: gr.Textbox
     varied: gr.Dropdown
     values: gr.Textbox
+    where: where.Where
     edited: gr.Textbox
     begun: gr.Textbox
 
@@ -160,7 +165,8 @@ def _build_advanced(page: PageContext) -> None:
     for group, label in GROUP_LABELS.items():
         if group in ("model", "data"):  # on their own tab
             continue
-        names = [s.name for s in SETTINGS.values() if s.group == group and s.name not in SIMPLE]
+        elsewhere = (*SIMPLE, *HIDDEN)
+        names = [s.name for s in SETTINGS.values() if s.group == group and s.name not in elsewhere]
         fragment(f"<h3>{label}</h3>")
         with gr.Row(elem_classes="fields"):
             for setting in names:
@@ -169,7 +175,11 @@ def _build_advanced(page: PageContext) -> None:
 
 def _build_sweep() -> tuple[gr.Dropdown, gr.Textbox]:
     groups = ("model", "data")  # of those several values would be several tasks
-    choices = [(s.label, s.name) for s in SETTINGS.values() if s.group not in groups]
+    choices = [
+        (s.label, s.name)
+        for s in SETTINGS.values()
+        if s.group not in groups and s.name not in HIDDEN
+    ]
     with (
         gr.Accordion(
             "Try several values", open=False, elem_id="sweep", elem_classes=["card", "foldcard"]
@@ -194,50 +204,59 @@ def _build_sweep() -> tuple[gr.Dropdown, gr.Textbox]:
     return varied, values
 
 
-def _change(home: Home, edited: str, name: str | None, config: Config) -> str:
-    """Give a waiting run other settings, and another name if one was typed; return its name."""
-    run = home.run(edited)
-    run = home.rename(run, name) if name else run
-    change(run, config)
-    return run.name
-
-
 def _wire(page: PageContext, boxes: Boxes, refresh: gr.Button, shown: Outputs) -> None:
     form = page.form
 
-    def read(given: dict[Any, Any]) -> tuple[Config, dict[str, Config]]:
-        """Return the settings, and those of each run of a sweep."""
+    def read(given: dict[Any, Any]) -> Wish:
+        """Return what the form asks for; of a waiting run only the settings can be changed."""
         config, varied = form.read(given), given[boxes.varied]
-        several = varied and not given[boxes.edited]
-        return config, variants(config, varied, given[boxes.values]) if several else {}
+        if given[boxes.edited]:
+            return Wish(config, {}, None)
+        placement = boxes.where.read(given)
+        if placement is not None:  # it gives cards of its own
+            config = config.replace(cards="")
+        several = variants(config, varied, given[boxes.values]) if varied else {}
+        return Wish(config, several, placement)
 
     def look(given: dict[Any, Any]) -> tuple[Any, ...]:
         """Inputs: every setting, current_scan, boxes. Outputs: see `Outputs`."""
         edited = given[boxes.edited]
-        heading = _heading(preset_of(form.values(given)), edited)
+        values = form.values(given)
+        heading = _heading(preset_of(values), edited)
+        listed = cards.render(values) if edited or boxes.where.is_here(given) else ""
         try:
-            config, swept = read(given)
-        except ConfigError as error:
-            return heading, plan_view.wrong(error), gr.Button("Fix the settings", interactive=False)
+            wish = read(given)
+            for config in wish.configs:
+                if wish.placement is None:  # nobody waits for an answer about the cards
+                    cards.check(config)
+                else:
+                    check_place(config, wish.placement)
+        except CodeTuneError as error:
+            fix = gr.Button("Fix the settings", interactive=False)
+            return heading, plan_view.wrong(error), fix, listed
         if not edited:
-            remember(page.home, config)
-        scan, runs = given[page.current_scan], max(1, len(swept))
-        found = plan_view.outlook(page.home, config, scan, runs=runs, edited=edited)
+            remember(page.home, form.read(given))
+        found = outlook(
+            page.home,
+            wish.config,
+            given[page.current_scan],
+            runs=max(1, len(wish.swept)),
+            edited=edited,
+            placement=wish.placement,
+        )
         button = gr.Button(found.label, interactive=found.ready)
-        return heading, plan_view.render(found), button
+        return heading, plan_view.render(found), button, listed
 
     def begin(given: dict[Any, Any]) -> tuple[str, str]:
         """Inputs: every setting, current_scan, boxes. Outputs: begun, name (emptied)."""
         name = given[boxes.name].strip() or None
         with shown_errors():
-            config, swept = read(given)
+            wish = read(given)
+            for config in wish.configs:
+                check_place(config, wish.placement)
             if edited := given[boxes.edited]:
-                return _change(page.home, edited, name, config), ""
-            if swept:
-                return ",".join(run.name for run in start_sweep(page.home, name, swept)), ""
-            run = page.home.create_run(config, name)
-            start_or_wait(run, "train")
-        return run.name, ""
+                return change_waiting(page.home, edited, name, wish), ""
+            return ",".join(run.name for run in start(page.home, name, wish)), ""
 
     def edit(name: str) -> list[Any]:
         """Inputs: edited. Outputs: every setting, name; the form's own ones again at the end."""
@@ -245,8 +264,9 @@ def _wire(page: PageContext, boxes: Boxes, refresh: gr.Button, shown: Outputs) -
             values = asdict(page.home.run(name).config()) if name else recall(page.home)
         return [*form.fill(values), name]
 
-    inputs = {*form.blocks, page.current_scan, boxes.varied, boxes.values, boxes.edited}
-    changes = [box.change for box in (*form.blocks, boxes.varied, boxes.values)]
+    beside = (boxes.varied, boxes.values, *boxes.where.blocks)
+    inputs = {*form.blocks, page.current_scan, *beside, boxes.edited}
+    changes = [box.change for box in (*form.blocks, *beside)]
     triggers = [*changes, page.current_scan.change, refresh.click]
     gr.on(triggers, look, inputs, list(shown), trigger_mode="always_last", **QUIET)
     # Not by `load`: with the widgets' own defaults it would overwrite what is about to be recalled.

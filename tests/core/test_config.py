@@ -110,7 +110,7 @@ def test_processes_divide_the_rows_of_a_step(rows: int, processes: int, words: s
 
 
 def test_a_share_keeps_the_rows_per_pass_where_they_fit() -> None:
-    config = Config(global_batch_rows=24, micro_batch_rows=4, processes=3)
+    config = Config(global_batch_rows=24, micro_batch_rows=4, processes=3, cards="0,1,2")
     shares = [config.share(processes) for processes in (1, 2, 3, 4, 8, 24)]
     assert [share.global_batch_rows for share in shares] == [24, 12, 8, 6, 3, 1]
     assert [share.micro_batch_rows for share in shares] == [4, 4, 4, 3, 3, 1]
@@ -143,3 +143,44 @@ def test_wild_values_are_a_config_or_a_config_error(values: dict[str, object]) -
     except ConfigError:
         return
     assert Config.from_dict(config.to_dict()) == config
+
+
+@pytest.mark.parametrize(
+    ("cards", "processes", "words"),
+    [
+        ("x", 1, "'x' is no number of a card. Write their numbers in nvidia-smi with commas"),
+        ("0,", 2, "'' is no number of a card."),
+        ("-1", 1, "'-1' is no number of a card."),
+        ("1,1", 2, "Card 1 is named twice. Name each one once."),
+        ("0,1", 1, "2 cards are named for 1 process. Set processes to 2, or name as many"),
+        ("3", 2, "1 card is named for 2 processes. Set processes to 1, or name as many"),
+        ("0,1,2", 3, "16 rows per step cannot be divided among 3 cards. Choose 2, or set rows per"),
+    ],
+)
+def test_cards_that_cannot_be_are_refused(cards: str, processes: int, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Config(cards=cards, processes=processes)
+    assert str(caught.value).startswith(words)
+
+
+def test_cards_that_are_typed_say_how_many_processes() -> None:
+    assert parse_assignments(["cards=1,3"])["processes"] == 2
+    assert parse_assignments(["processes=4", "cards=1,3"])["processes"] == 4
+
+
+@pytest.mark.parametrize(
+    ("processes", "cards", "found"),
+    [
+        (1, None, (1, "2")),
+        (4, None, (4, "")),  # there are not so many named
+        (None, None, (2, "2,3")),
+        (None, "0", (1, "0")),
+        (None, "0,1,4,5", (4, "0,1,4,5")),
+        (None, "", (1, "")),
+    ],
+)
+def test_a_run_goes_on_with_other_cards(
+    processes: int | None, cards: str | None, found: tuple[int, str]
+) -> None:
+    config = Config(processes=2, cards="2,3").divide_among(processes, cards)
+    assert (config.processes, config.cards) == found

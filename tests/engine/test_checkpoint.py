@@ -28,10 +28,10 @@ def write(run: Run, step: int, weight: float = 1.0) -> Path:
     return checkpoint.commit(run, scratch, step, tokens=step * 10)
 
 
-def test_a_checkpoint_is_good_for_any_number_of_processes(run: Run) -> None:
+def test_a_checkpoint_is_good_for_any_number_of_processes_and_any_cards(run: Run) -> None:
     written = write(run, 4)
-    run.divide_among(2)
-    assert run.config().processes == 2
+    run.divide_among(2, "1,3")
+    assert (run.config().processes, run.config().cards) == (2, "1,3")
     assert checkpoint.newest_good(run) == (written, [])
 
 
@@ -77,7 +77,7 @@ def test_a_harmed_checkpoint_is_passed_over_with_a_reason(run: Run, harm: str, w
 def test_a_run_from_before_a_setting_was_added_goes_on_from_its_checkpoint(run: Run) -> None:
     old = read_json(run.config_path)
     assert old is not None
-    del old["scorecard_holes"], old["processes"]
+    del old["scorecard_holes"], old["processes"], old["cards"]
     replace_json(run.config_path, old)
     assert run.config().scorecard_holes == 48
     written = write(run, 8)

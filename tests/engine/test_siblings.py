@@ -16,12 +16,21 @@ from codetune_ui.core.assets import PROJECT_ROOT
 from codetune_ui.core.config import Config
 from codetune_ui.core.errors import CodeTuneError, MachineError, RunError
 from codetune_ui.engine import siblings, worker
-from codetune_ui.engine.seat import Seat, card_of, check_cards, set_environment, take_seat
+from codetune_ui.engine.seat import (
+    Seat,
+    card_of,
+    check_cards,
+    set_environment,
+    take_cards,
+    take_first_card,
+    take_seat,
+)
 from codetune_ui.engine.siblings import AloneError, Siblings
 from codetune_ui.runs import process
 from codetune_ui.runs.events import read_events
 from codetune_ui.runs.store import Home, Run
 from tests.quick_run import tiny_config
+from tests.two_cards import a_tool
 
 FOR_EVER = "from codetune_ui.runs.process import end_with_parent; end_with_parent()\nimport time\n"
 FOR_EVER += "time.sleep(600)"
@@ -122,6 +131,38 @@ def test_a_worker_asks_the_machine_for_its_cards(monkeypatch: pytest.MonkeyPatch
     assert worker._first_of(3) == Seat(size=3, local_size=3)
     with pytest.raises(MachineError, match="4 processes need 4 GPUs, and 3 are here"):
         worker._first_of(4)
+
+
+def test_the_cards_that_a_run_names_are_those_of_its_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_tool(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    environment = {"PATH": "/bin"}
+    take_cards(Config(cards="1,0", processes=2), environment)
+    cards = [card_of(Seat(local, 2, local, 2), environment) for local in (0, 1)]
+    assert cards == ["1", "0"]
+    assert environment["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
+
+
+@pytest.mark.parametrize(("named", "left"), [("1,0", "1"), ("5,6", None), ("", None)])
+def test_what_is_done_with_an_adapter_takes_the_first_card_of_its_run_if_it_is_there(
+    named: str, left: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_tool(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    environment: dict[str, str] = {}
+    take_first_card(Config(cards=named, processes=2 if named else 1), environment)
+    assert environment.get("CUDA_VISIBLE_DEVICES") == left
+
+
+def test_on_a_cluster_its_own_cards_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CODETUNE_TICKET", "abc")
+    environment = {"CUDA_VISIBLE_DEVICES": "6"}
+    take_cards(Config(cards="9"), environment)
+    assert environment == {"CUDA_VISIBLE_DEVICES": "6"}
 
 
 # --- how they end

@@ -1,7 +1,4 @@
-"""The way to SkyPilot's cluster and back, with a folder as the cloud: rsync and files are real.
-
-`sky` is small here: it copies what the task names, runs what the task runs, and tells of its end.
-"""
+"""The way to SkyPilot's cluster and back, with a folder as the cloud: rsync and files are real."""
 
 from __future__ import annotations
 
@@ -15,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from codetune_ui.core.assets import PROJECT_ROOT
 from codetune_ui.core.config import Config
 from codetune_ui.core.errors import MachineError
 from codetune_ui.runs import sky
@@ -25,32 +21,8 @@ from codetune_ui.runs.process import launch, request_stop, start_worker, stop_an
 from codetune_ui.runs.store import Home, Run
 from tests.quick_run import tiny_config
 from tests.runs.processes import BEGIN, OBEYS_THE_STOP_FILE
+from tests.small_cloud import a_cloud, is_idle, works_with
 
-SKY = """#!{python}
-import json, os, pathlib, shutil, subprocess, sys
-cloud = pathlib.Path("{cloud}")
-if sys.argv[1] == "launch":
-    task = json.loads(pathlib.Path(sys.argv[-1]).read_text())
-    for there, here in task["file_mounts"].items():
-        if there.startswith("~/"):
-            shutil.copytree(here, cloud / there[2:], dirs_exist_ok=True)
-    if (cloud / "full").exists():
-        sys.exit("No resource satisfies the request")
-    own = dict(os.environ, HOME=str(cloud))
-    begun = subprocess.Popen(["sh", "-c", task["run"]], cwd=task["workdir"], env=own,
-                             stdout=subprocess.DEVNULL, start_new_session=True)
-    (cloud / "pid").write_text(str(begun.pid))
-elif sys.argv[1] == "logs":
-    stat = pathlib.Path("/proc", (cloud / "pid").read_text(), "stat")
-    at_work = stat.exists() and " Z " not in stat.read_text()
-    sys.exit(101 if at_work else 0)
-elif sys.argv[1] == "down":
-    (cloud / "is_down").touch()
-"""
-SSH = """#!/bin/sh
-shift; while [ "$1" = -l ]; do shift 2; done
-cd "{cloud}" && HOME="{cloud}" exec sh -c "$*"
-"""
 SKYPILOT = shutil.which("sky")
 DIES = BEGIN + "    sys.exit(1)\n"
 
@@ -62,27 +34,11 @@ pytestmark = [
 
 @pytest.fixture
 def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    programs, cloud = tmp_path / "programs", tmp_path / "a cloud"
-    programs.mkdir()
-    (cloud / "codetune-venv" / "bin").mkdir(parents=True)
-    for name, text in (("sky", SKY), ("ssh", SSH)):
-        (programs / name).write_text(text.format(python=sys.executable, cloud=cloud))
-        (programs / name).chmod(0o700)
+    programs, cloud = a_cloud(tmp_path)
     monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     yield cloud
-    if (cloud / "pid").exists():
-        pid = (cloud / "pid").read_text()
-        assert not Path("/proc", pid).exists() or " Z " in Path("/proc", pid, "stat").read_text()
-
-
-def works_with(cloud: Path, code: str = "") -> None:
-    """Let the cloud's Python be this one; with code, a small worker in the engine's place."""
-    python = cloud / "codetune-venv" / "bin" / "python"
-    (cloud / "worker.py").write_text(code)
-    called = f'"{cloud}/worker.py" "$4"' if code else '"$@"'
-    python.write_text(f'#!/bin/sh\nPYTHONPATH="{PROJECT_ROOT}" exec "{sys.executable}" {called}\n')
-    python.chmod(0o700)
+    assert is_idle(cloud)
 
 
 @pytest.fixture

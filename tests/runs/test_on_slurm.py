@@ -263,8 +263,7 @@ def test_a_partition_that_slurm_does_not_have_costs_one_sentence(run: Run) -> No
     with pytest.raises(MachineError) as refused:
         start_worker(run, "train")
     assert str(refused.value) == (
-        "Slurm refused the job: invalid partition specified: nowhere. "
-        "Change what stands after --on slurm:."
+        "Slurm refused the job: invalid partition specified: nowhere. Change what is asked of it."
     )
     assert run.state() == "created"
 

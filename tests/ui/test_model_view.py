@@ -7,11 +7,11 @@ import pytest
 
 from codetune_ui.core.config import Config
 from codetune_ui.core.presets import preset
-from codetune_ui.ui.machine import Gpu
+from codetune_ui.runs.cards import Card
 from codetune_ui.ui.model_view import Check, checklist, find_folder, look, render
 from tests.tiny import build_tokenizer
 
-H200 = Gpu("H200", 1.0, 139.8)
+H200 = Card("H200", 1.0, 139.8)
 SHAPE = (
     '{"model_type": "llama", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2,'
     ' "intermediate_size": 128, "vocab_size": 512, "max_position_embeddings": 512}'

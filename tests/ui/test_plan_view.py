@@ -7,13 +7,14 @@ import pytest
 from codetune_ui.core.config import Config
 from codetune_ui.core.errors import ConfigError
 from codetune_ui.core.presets import preset
+from codetune_ui.runs.cards import Card, Program
 from codetune_ui.runs.files import replace_json
 from codetune_ui.runs.lease import acquire
 from codetune_ui.runs.lock import hold
 from codetune_ui.runs.state import State, Status
 from codetune_ui.runs.store import Home, Run
-from codetune_ui.ui.machine import Gpu, Program
-from codetune_ui.ui.plan_view import base_shape, outlook, render, wrong
+from codetune_ui.ui.outlook import base_shape, outlook
+from codetune_ui.ui.plan_view import render, wrong
 
 REPORT = {"train": 19, "held_out": 5, "train_tokens": 16_384, "evidence": "StarCoder's tokens"}
 
@@ -88,13 +89,36 @@ def test_while_another_trains_the_run_is_put_in_line_and_told_behind_whom(there:
 def test_a_program_that_is_not_of_this_app_is_named_by_its_pid(
     there: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gpu = Gpu("H200", 12.0, 140.0, (Program(4242, "blender", 9.5), Program(7, "x", 2.0)))
-    monkeypatch.setattr("codetune_ui.ui.plan_view.WATCH.look", lambda: gpu)
+    card = Card("H200", 12.0, 140.0, (Program(4242, "blender", 9.5), Program(7, "x", 2.0)))
+    monkeypatch.setattr("codetune_ui.ui.outlook.WATCH.cards", lambda: (card,))
     found = outlook(there, preset("demo"), scanned(there, preset("demo")).name)
     assert (
         "H200: blender (pid 4242) holds 9.5 GiB, 1 more some of it. It is not this app&#x27;s."
         in render(found)
     )
+
+
+def test_a_run_is_planned_for_the_card_of_its_own_with_the_least_free(
+    there: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = {0: 20.0, 1: 8.0, 2: 1.0}
+    cards = tuple(Card("L40", 24.0 - gib, 24.0, number=n) for n, gib in free.items())
+    monkeypatch.setattr("codetune_ui.ui.outlook.WATCH.cards", lambda: cards)
+    config = preset("demo", cards="0,1", processes=2, global_batch_rows=2)
+    found = outlook(there, config, scanned(there, config).name)
+    assert found.there_gib == 8.0
+    assert "of 8.0 GiB free (L40, cards 0 and 1)." in render(found)
+    assert "L40, cards 0 and 1 are free." in render(found)
+
+
+def test_what_this_app_holds_of_a_card_is_not_missed(
+    there: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = Card("H200", 120.0, 140.0)
+    monkeypatch.setattr("codetune_ui.ui.outlook.WATCH.cards", lambda: (card,))
+    with acquire(there, "amber-otter", "training"):
+        assert outlook(there, preset("demo"), "").there_gib == 140.0
+    assert outlook(there, preset("demo"), "").there_gib == 20.0
 
 
 def test_the_speed_of_an_earlier_run_gives_the_time(there: Home) -> None:
