@@ -58,15 +58,20 @@ def take_seat(environment: MutableMapping[str, str]) -> Seat | None:
 
 def set_environment(seat: Seat, environment: MutableMapping[str, str]) -> None:
     """Set what torch reads when it is loaded: the one card of this process, threads, memory."""
+    calm(environment)
+    # Passes of many sizes would else leave gaps that no pass fits into.
+    environment.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
+    # A process that sees two GPUs is given torch's DataParallel, which trains wrongly in 4 bit.
+    environment[VISIBLE] = card_of(seat, environment)
+
+
+def calm(environment: MutableMapping[str, str]) -> None:
+    """Set, before torch is loaded, how its threads wait and what of it stays away."""
     # Torch and bitsandbytes bring an OpenMP pool each; while one computes, the other must sleep,
     # not spin: on two cores it is the difference between one and fifty milliseconds a layer.
     environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Nothing here is compiled by torch: that bitsandbytes prepares for it costs 1.5 s of imports.
     environment.setdefault("TORCHDYNAMO_DISABLE", "1")
-    # Passes of many sizes would else leave gaps that no pass fits into.
-    environment.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
-    # A process that sees two GPUs is given torch's DataParallel, which trains wrongly in 4 bit.
-    environment[VISIBLE] = card_of(seat, environment)
 
 
 def take_cards(config: Config, environment: MutableMapping[str, str]) -> None:

@@ -30,7 +30,7 @@ from codetune_ui.core.families import find_format
 from codetune_ui.core.tokens import CodeTokenizer
 from codetune_ui.engine.desk import Desk
 from codetune_ui.engine.routes import build_app
-from codetune_ui.engine.seat import take_first_card
+from codetune_ui.engine.seat import calm, take_first_card
 from codetune_ui.runs.client import SERVED
 from codetune_ui.runs.files import replace_json, replace_text
 from codetune_ui.runs.lease import PLAYGROUND, acquire
@@ -47,8 +47,7 @@ def main(arguments: Sequence[str]) -> int:
     """Serve until told to end; return 0, or 2 when it could not begin or load, 1 unexpected."""
     given = _parse(arguments)
     os.umask(0o077)  # the token is for this person alone
-    # Read when torch is imported: threads that wait must sleep, for a training may need the cores.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    calm(os.environ)
     home = Home(given.home.expanduser().resolve()) if given.home else Home.current()
     server_dir = home.server_dir
     server_dir.mkdir(parents=True, exist_ok=True)
