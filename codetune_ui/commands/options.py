@@ -51,6 +51,14 @@ PresetName = Annotated[
         "--preset", help="demo, guide or recommended; else recommended with --model, else demo."
     ),
 ]
+PreparedRows = Annotated[
+    str | None,
+    typer.Option(
+        "--rows",
+        metavar="NAME",
+        help="Rows that `prepare` has made, with its settings; --set changes others.",
+    ),
+]
 RunOption = Annotated[
     str | None, typer.Option("--run", metavar="RUN", help="A run, with its adapter.")
 ]

@@ -46,13 +46,24 @@ def config_from(
     assigned: list[str] | None,
 ) -> Config:
     """Return a preset, or the defaults, with what was typed changed."""
+    changes = changes_typed(model, data, column, data_dir, assigned)
+    return preset(name, **changes) if name else Config.from_dict(changes)
+
+
+def changes_typed(
+    model: str | None,
+    data: list[str] | None,
+    column: str | None,
+    data_dir: str | None,
+    assigned: list[str] | None,
+) -> dict[str, Any]:
+    """Return the settings that were typed."""
     if data and data_dir is None:
         data_dir = ""  # the guide's own folder belongs to the guide's own dataset
     source = format_sources([s for text in data for s in parse_sources(text)]) if data else None
     named = {"base_model": model, "source": source, "data_column": column, "data_dir": data_dir}
     typed = {key: value for key, value in named.items() if value is not None}
-    changes = typed | parse_assignments(assigned or [])
-    return preset(name, **changes) if name else Config.from_dict(changes)
+    return typed | parse_assignments(assigned or [])
 
 
 def live_line() -> LiveLine:
