@@ -85,7 +85,7 @@ def plan_of(run: Run) -> Plan:
 
 def check_state(plan: Plan, state: str) -> None:
     """Raise `SourceError` when the source is not what it was: parts would not fit together."""
-    if plan.state and state and plan.state != state:
+    if plan.state and plan.state != state:  # "" now: a file is being written at this moment
         raise SourceError(
             "The code has changed since its preparation began.",
             "Prepare it under another name, or put the code back as it was.",
