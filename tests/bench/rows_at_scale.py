@@ -4,7 +4,7 @@ The code is `data_step`'s: the standard library over and over, with other names 
 one epoch of it are prepared by each of `--processes` in turn, and with `--usual` by a scan and a
 run's own process, as the app does it alone. Printed: seconds and memory of each step, the sha256 of
 the rows, which must be one and the same, the disk at its fullest, and what 100 GB and 10 TB would
-take at the same speed. `--engines` compares the engines on the reading step alone.
+take at the same speed.
 """
 
 from __future__ import annotations

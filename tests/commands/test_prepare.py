@@ -114,3 +114,12 @@ def test_rows_that_are_not_there_or_not_whole_are_refused(home: Path) -> None:
     Home(home).create_prepared(config_from("demo", *[None] * 5), "half")
     refused(call("train", "--rows", "half"), "'half' is not prepared to its end")
     refused(call("train", "--rows", "half", "--preset", "demo"), "bring their settings")
+
+
+def test_a_pattern_names_many_shards_in_order(tmp_path: Path) -> None:
+    for name in ("b", "a", "c"):
+        (tmp_path / f"{name}.jsonl").write_text("")
+    config = config_from(None, None, [f"{tmp_path}/*.jsonl *0.5"], None, None, None)
+    assert config.source == "; ".join(f"{tmp_path}/{name}.jsonl *0.5" for name in "abc")
+    odd = ["--data", f"{tmp_path}/*.parquet"]
+    refused(call("scan", *odd), "No file is named by", "Check the pattern")
