@@ -44,6 +44,8 @@ def _submit(run: Run, plan: Plan, asked: Asked) -> None:
 
     options = dict(asked.options or {})
     time_limit, partition = options.pop("time"), options.pop("partition")
+    if cpus := options.pop("cpus", ""):
+        options["cpus-per-task"] = cpus
     before: Any = None
     jobs = {}
     for step in STEPS:
