@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from codetune_ui.commands import benchmark, completions, jobs, proof, queue
 from codetune_ui.commands.export import export
 from codetune_ui.commands.options import HomeDir
+from codetune_ui.commands.prepare import prepare
 from codetune_ui.commands.shared import home_of, say
 from codetune_ui.core.errors import CodeTuneError, ConfigError, MachineError
 from codetune_ui.runs import doctor as machine
@@ -30,6 +31,7 @@ COMMANDS = (
     *(
         jobs.scan,
         jobs.preview,
+        prepare,
         jobs.train,
         jobs.resume,
         jobs.stop,

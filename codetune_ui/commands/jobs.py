@@ -17,6 +17,7 @@ from codetune_ui.commands.options import (
     DataDir,
     HomeDir,
     Model,
+    PreparedRows,
     PresetName,
     RunName,
     Where,
@@ -24,6 +25,7 @@ from codetune_ui.commands.options import (
 from codetune_ui.commands.queue import swept, told_waiting, train_and_follow
 from codetune_ui.commands.shared import (
     cancelled_or_failed,
+    changes_typed,
     config_from,
     fail,
     finish,
@@ -32,7 +34,7 @@ from codetune_ui.commands.shared import (
     say,
 )
 from codetune_ui.core.config import Config
-from codetune_ui.core.errors import CodeTuneError
+from codetune_ui.core.errors import CodeTuneError, ConfigError
 from codetune_ui.core.inputs import check_inputs, local_documents, local_model
 from codetune_ui.core.preview import preview as show
 from codetune_ui.core.source import Document
@@ -44,6 +46,7 @@ from codetune_ui.runs.elsewhere import check_place, choose, place
 from codetune_ui.runs.files import read_json
 from codetune_ui.runs.follow import work
 from codetune_ui.runs.placement import HERE, whereabouts
+from codetune_ui.runs.prepared import config_on, lend
 from codetune_ui.runs.process import WEIGHTS_ONLY, stop_and_wait
 from codetune_ui.runs.queue import drop, enter
 from codetune_ui.runs.state import ENDED
@@ -107,6 +110,7 @@ def train(
     assigned: Assigned = None,
     cards: Cards = None,
     name: Annotated[str | None, typer.Option(metavar="RUN", help="A name for the run.")] = None,
+    rows: PreparedRows = None,
     sweep: Annotated[
         str | None,
         typer.Option("--sweep", metavar="NAME=V1,V2", help="One run per value of this setting."),
@@ -123,18 +127,26 @@ def train(
     Ctrl-C asks it to stop and save.
     """
     where = home_of(home)
+    prepared = where.prepared(rows) if rows else None
+    if prepared is not None and (preset_name or sweep):
+        message = "Prepared rows bring their settings, for one run at a time."
+        raise ConfigError(message, "Leave --preset and --sweep away.")
     chosen = preset_name or ("recommended" if model else "demo")
     named = [*(assigned or []), *([f"cards={cards}"] if cards else [])]
-    config = config_from(chosen, model, data, column, data_dir, named)
+    typed = (model, data, column, data_dir, named)
+    config = config_on(prepared, changes_typed(*typed)) if prepared else config_from(chosen, *typed)
     configs = swept(config, sweep) if sweep else {"": config}
     placement = choose(on or HERE)
     for one in configs.values():
-        check_inputs(one)
+        if prepared is None:
+            check_inputs(one)
         check_place(one, placement)
     if sweep:
         told_waiting(start_sweep(where, name, configs, placement), as_json)
         return
     run = where.create_run(config, name)
+    if prepared is not None:
+        lend(prepared, run)
     place(run, placement)
     if queue:
         enter(where, [run])

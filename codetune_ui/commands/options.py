@@ -24,8 +24,8 @@ Data = Annotated[
         "--data",
         metavar="SRC",
         help="A folder or git checkout, a git URL, a .zip, .tar.gz, .jsonl, .json, .parquet or "
-        ".txt file, or hub:OWNER/NAME[@SPLIT]; repeat it for several, each with ' *WEIGHT' "
-        "after it if you like.",
+        ".txt file, or hub:OWNER/NAME[@SPLIT]; a pattern in quotes ('shards/*.jsonl') names many. "
+        "Repeat it for several, each with ' *WEIGHT' after it if you like.",
     ),
 ]
 Model = Annotated[str | None, typer.Option("--model", metavar="M", help="A folder or a Hub id.")]
@@ -57,6 +57,14 @@ PresetName = Annotated[
     str | None,
     typer.Option(
         "--preset", help="demo, guide or recommended; else recommended with --model, else demo."
+    ),
+]
+PreparedRows = Annotated[
+    str | None,
+    typer.Option(
+        "--rows",
+        metavar="NAME",
+        help="Rows that `prepare` has made, with its settings; --set changes others.",
     ),
 ]
 RunOption = Annotated[

@@ -14,6 +14,7 @@ import typer
 from codetune_ui.core.config import Config
 from codetune_ui.core.presets import parse_assignments, preset
 from codetune_ui.core.sources import format_sources, parse_sources
+from codetune_ui.runs.paths import named_by
 from codetune_ui.runs.store import Home, Run
 from codetune_ui.runs.terminal import LiveLine
 
@@ -46,13 +47,25 @@ def config_from(
     assigned: list[str] | None,
 ) -> Config:
     """Return a preset, or the defaults, with what was typed changed."""
+    changes = changes_typed(model, data, column, data_dir, assigned)
+    return preset(name, **changes) if name else Config.from_dict(changes)
+
+
+def changes_typed(
+    model: str | None,
+    data: list[str] | None,
+    column: str | None,
+    data_dir: str | None,
+    assigned: list[str] | None,
+) -> dict[str, Any]:
+    """Return the settings that were typed."""
     if data and data_dir is None:
         data_dir = ""  # the guide's own folder belongs to the guide's own dataset
-    source = format_sources([s for text in data for s in parse_sources(text)]) if data else None
+    specs = [one for text in data or [] for spec in parse_sources(text) for one in named_by(spec)]
+    source = format_sources(specs) if data else None
     named = {"base_model": model, "source": source, "data_column": column, "data_dir": data_dir}
     typed = {key: value for key, value in named.items() if value is not None}
-    changes = typed | parse_assignments(assigned or [])
-    return preset(name, **changes) if name else Config.from_dict(changes)
+    return typed | parse_assignments(assigned or [])
 
 
 def live_line() -> LiveLine:

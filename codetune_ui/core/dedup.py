@@ -18,7 +18,10 @@ class SeenTexts:
         >>> seen.first_path("a = 1\\n", "a.py"), seen.first_path("a = 1  \\n\\n", "b.py")
         (None, 'a.py')
         """
-        key = text_hash(text)
+        return self.first_path_of(text_hash(text), path)
+
+    def first_path_of(self, key: bytes, path: str) -> str | None:
+        """Do what `first_path` does with a text's hash."""
         if key in self._first:
             return self._first[key]
         self._first[key] = path

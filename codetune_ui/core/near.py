@@ -13,6 +13,8 @@ a sample of 1,024, whose error is 1.3 points at 0.8.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -34,6 +36,15 @@ Runs = NDArray[np.uint32]
 NO_WORDS: Words = np.empty(0, np.uint64)
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Sketch:
+    """What a text's near-copies are known by: its smallest runs, how many it has, its keys."""
+
+    runs: Runs
+    size: int
+    keys: list[int]
+
+
 class NearIndex:
     """Remembers a sketch of each text; the answer depends on the order they come in only."""
 
@@ -51,36 +62,66 @@ class NearIndex:
         >>> index.first_like(text, "a.py"), index.first_like(text + " more", "b.py")
         (None, ('a.py', 0.98...))
         """
-        runs = runs_of(text)
-        if len(runs) < FEWEST_RUNS:
-            return None
-        keys = _bands(runs)
+        sketch = sketch_of(text)
+        return None if sketch is None else self.first_like_sketch(sketch, path)
+
+    def first_like_sketch(self, sketch: Sketch, path: str) -> tuple[str, float] | None:
+        """Do what `first_like` does with a text that somebody else has read."""
         best = max(
-            ((self._likeness(runs, other), -other) for other in self._candidates(keys)),
+            ((self._likeness(sketch, other), -other) for other in self._candidates(sketch.keys)),
             default=(0.0, 0),
         )
         if best[0] >= self.threshold:
             return self._paths[-best[1]], best[0]
-        self._add(runs, keys, path)
+        self._add(sketch, path)
         return None
 
     def _candidates(self, keys: list[int]) -> set[int]:
         found = (band.get(key) for band, key in zip(self._bands, keys, strict=True))
         return {number for number in found if number is not None}
 
-    def _likeness(self, runs: Runs, other: int) -> float:
-        most, least = max(len(runs), self._sizes[other]), min(len(runs), self._sizes[other])
-        if least < self.threshold * most:  # not even if the one holds all of the other
+    def _likeness(self, sketch: Sketch, other: int) -> float:
+        sizes = sketch.size, self._sizes[other]
+        if min(sizes) < self.threshold * max(sizes):  # not even if the one holds all of the other
             return 0.0
-        return jaccard(runs[:MOST_RUNS], self._runs[other])
+        return jaccard(sketch.runs, self._runs[other])
 
-    def _add(self, runs: Runs, keys: list[int], path: str) -> None:
+    def _add(self, sketch: Sketch, path: str) -> None:
         number = len(self._paths)
         self._paths.append(path)
-        self._sizes.append(len(runs))
-        self._runs.append(runs[:MOST_RUNS].copy())  # a view would hold the whole
-        for band, key in zip(self._bands, keys, strict=True):
+        self._sizes.append(sketch.size)
+        self._runs.append(sketch.runs.copy())  # a view would hold the whole
+        for band, key in zip(self._bands, sketch.keys, strict=True):
             band.setdefault(key, number)
+
+
+def sketch_of(text: str) -> Sketch | None:
+    """Return a text's sketch; None for one that is too short to have near-copies.
+
+    >>> sketch_of("too short") is None
+    True
+    """
+    runs = runs_of(text)
+    if len(runs) < FEWEST_RUNS:
+        return None
+    return Sketch(runs[:MOST_RUNS], len(runs), _bands(runs))
+
+
+def shared_keys(columns: Iterable[Words]) -> NDArray[np.bool_]:
+    """Say which texts have a key in common with another; a column holds one key of each text.
+
+    All others are like no text, and no text is like them: they need no index.
+
+    >>> shared_keys([np.array([7, 8, 7], np.uint64), np.array([1, 2, 3], np.uint64)]).tolist()
+    [True, False, True]
+    """
+    shared = np.zeros(0, bool)
+    for column in columns:
+        shared = shared if len(shared) else np.zeros(len(column), bool)
+        order = np.argsort(column, kind="stable")
+        same = np.flatnonzero(column[order[1:]] == column[order[:-1]])
+        shared[order[same]] = shared[order[same + 1]] = True
+    return shared
 
 
 def jaccard(one: Runs, other: Runs) -> float:

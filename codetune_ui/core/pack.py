@@ -25,11 +25,11 @@ class Packable(Protocol):
     """What packing needs to know of an example."""
 
     @property
-    def ids(self) -> Sequence[int]:
+    def ids(self) -> Sequence[int] | NDArray[np.int32]:
         """Tokens."""
 
     @property
-    def labels(self) -> Sequence[int]:
+    def labels(self) -> Sequence[int] | NDArray[np.int32]:
         """The same token where it carries loss, else -100."""
 
 
@@ -62,7 +62,7 @@ def pack(examples: Iterable[Packable], max_seq_len: int, pad_id: int) -> Iterato
                 "Raise the sequence length.",
                 field="max_seq_len",
             )
-        if example.ids:
+        if len(example.ids):
             buffer.append(example)
         if len(buffer) >= most:
             ready, buffer = _emit(buffer, max_seq_len, keep=most // 4)
@@ -111,8 +111,8 @@ def _row(members: Sequence[Packable], max_seq_len: int, pad_id: int) -> Row:
     place = 0
     for example in members:
         end = place + len(example.ids)
-        ids[place:end] = np.fromiter(example.ids, np.int32, end - place)
-        labels[place:end] = np.fromiter(example.labels, np.int32, end - place)
+        ids[place:end] = example.ids
+        labels[place:end] = example.labels
         place = end
     lengths = [len(example.ids) for example in members]
     return Row(
@@ -155,6 +155,21 @@ def from_words(words: NDArray[np.uint32]) -> Row:
     starts = np.flatnonzero(words & _STARTS)
     lengths = np.diff(np.append(starts, len(words)))
     return Row(ids, labels, tuple(int(length) for length in lengths))
+
+
+def marked(ids: Sequence[int], labels: Sequence[int]) -> NDArray[np.uint32]:
+    """Write one example as words, without a mark of where it begins."""
+    words = np.asarray(ids, dtype=np.uint32)
+    words[np.asarray(labels, dtype=np.int32) != IGNORE_INDEX] |= _LEARNS
+    return words
+
+
+class Unmarked:
+    """An example read back from its words."""
+
+    def __init__(self, words: NDArray[np.uint32]) -> None:
+        self.ids: NDArray[np.int32] = (words & _ID).astype(np.int32)
+        self.labels: NDArray[np.int32] = np.where(words & _LEARNS, self.ids, np.int32(IGNORE_INDEX))
 
 
 def _starts(lengths: Sequence[int]) -> NDArray[np.int64]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from codetune_ui.core.config import Config
 from codetune_ui.core.context import (
@@ -17,7 +18,7 @@ from codetune_ui.core.context import (
 from codetune_ui.core.families import FimFormat
 from codetune_ui.core.fim import Cut, Example, compose, draw_cut, left_to_right
 from codetune_ui.core.neighbours import Repository
-from codetune_ui.core.pack import Row, pack
+from codetune_ui.core.pack import Packable, Row, pack
 from codetune_ui.core.spans import DEFAULT_MIX, Kind, parse_mix
 from codetune_ui.core.splice import Piece
 from codetune_ui.core.syntax import grammar_of
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from codetune_ui.core.source import Document
 
 T = TypeVar("T")
+E = TypeVar("E", bound=Packable)
 BATCH_CHARACTERS = 200_000  # of documents that are encoded in one call, over all cores
 FIRST_CHARACTERS = 25_000  # of the first such call; each is twice the one before
 SHUFFLED = 256  # examples among which the next is drawn, so that one long file fills no whole step
@@ -174,9 +176,33 @@ def rows_of_blocks(
     Documents are shuffled, and read with their neighbours, within a block; rows are packed over
     all of them.
     """
-    rng = random.Random(f"{recipe.seed}:{epoch}")
+    rng = chance_of(recipe.seed, epoch)
     stream = (example for block in blocks for example in _of_block(block, recipe, epoch, rng))
     return pack(_mix(stream, rng), recipe.max_seq_len, recipe.pad_id)
+
+
+class Ready(NamedTuple):
+    """Examples of an epoch that were made before: those of so many documents, in its order."""
+
+    documents: int
+    examples: Iterable[Packable]
+
+
+def rows_after(
+    ready: Ready, documents: Sequence[Document], recipe: Recipe, epoch: int
+) -> Iterator[Row]:
+    """Yield the rows of `rows`, from examples that are ready and from those that are not."""
+    rng = chance_of(recipe.seed, epoch)
+    order = shuffled(range(len(documents)), rng)[ready.documents :]
+    rest = (documents[place] for place in order)
+    around = of_set(recipe, documents) if order else recipe
+    made: Iterable[Packable] = examples_of(rest, around, epoch)
+    return pack(_mix(itertools.chain(ready.examples, made), rng), recipe.max_seq_len, recipe.pad_id)
+
+
+def chance_of(seed: int, epoch: int) -> random.Random:
+    """Return what shuffles an epoch: first its documents, then its examples."""
+    return random.Random(f"{seed}:{epoch}")
 
 
 def _of_block(
@@ -219,9 +245,9 @@ def _rescue(cut: Cut, recipe: Recipe) -> list[Example]:
     return [*_rescue(first, recipe), *_rescue(rest, recipe)]
 
 
-def _mix(stream: Iterable[Example], rng: random.Random) -> Iterator[Example]:
+def _mix(stream: Iterable[E], rng: random.Random) -> Iterator[E]:
     """Yield in random order from a bounded buffer, which grows as it is used."""
-    held: list[Example] = []
+    held: list[E] = []
     most = FIRST_SHUFFLED
     for example in stream:
         held.append(example)

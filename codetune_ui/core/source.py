@@ -30,7 +30,7 @@ from codetune_ui.core.sources import (
     short_names,
 )
 from codetune_ui.core.table import READERS, document_from_row, read_table
-from codetune_ui.core.walk import walk
+from codetune_ui.core.walk import Found, walk
 
 __all__ = ["Document", "Dropped", "document_from_row", "is_hub_source", "read_source"]
 
@@ -180,8 +180,13 @@ def _read_folder(root: Path, rules: Rules, since: float, *, git: bool) -> Items:
         if isinstance(item, Dropped):
             yield item
         else:
-            read = partial(read_regular, item.file)
-            yield admit_file(item.path, read, rules, pardoned=item.pardoned, changed=item.changed)
+            yield read_found(item, rules)
+
+
+def read_found(item: Found, rules: Rules) -> Document | Dropped:
+    """Read one file of a folder."""
+    read = partial(read_regular, item.file)
+    return admit_file(item.path, read, rules, pardoned=item.pardoned, changed=item.changed)
 
 
 def _told(found: Iterable[Document | Dropped], name: str) -> Items:

@@ -27,7 +27,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import numpy as np
 
@@ -37,7 +37,15 @@ from codetune_ui.core.document import Document
 from codetune_ui.core.errors import CodeTuneError, SourceError
 from codetune_ui.core.families import find_format
 from codetune_ui.core.pack import Row, to_words
-from codetune_ui.core.recipe import Recipe, examples_of, of_set, rows, rows_of_blocks
+from codetune_ui.core.recipe import (
+    Ready,
+    Recipe,
+    examples_of,
+    of_set,
+    rows,
+    rows_after,
+    rows_of_blocks,
+)
 from codetune_ui.core.sources import shown
 from codetune_ui.core.tokens import CodeTokenizer, chars_per_token
 from codetune_ui.engine.beginning import Beginning, begin, begins_from_scan, end
@@ -53,6 +61,16 @@ SAMPLE_CHARACTERS = 500_000  # of them at most; the training waits for the figur
 MOST_VAL_ROWS = 256
 
 
+class Ahead(Protocol):
+    """What other processes have done before: all documents are read, and examples are cut."""
+
+    def beginning(self) -> Beginning:
+        """Return all documents, by side."""
+
+    def ready(self, epoch: int) -> Ready:
+        """Return the examples of an epoch that were cut."""
+
+
 def val_rows_wanted(config: Config) -> int:
     """Return how many held-out rows are measured: enough to trust, a small part of the time.
 
@@ -65,13 +83,13 @@ def val_rows_wanted(config: Config) -> int:
 class Preparation:
     """Writes one run's dataset folder."""
 
-    def __init__(self, run: Run, model_folder: Path) -> None:
-        self.run = run
+    def __init__(self, run: Run, model_folder: Path, *, ahead: Ahead | None = None) -> None:
+        self.run, self.ahead = run, ahead
         self.config = run.config()
         file = model_folder / "tokenizer.json"
         tokenizer = _sha256(file.read_bytes() if file.is_file() else b"")  # refused below
-        self.from_scan = begins_from_scan(run, tokenizer)
-        if not self.from_scan:
+        self.from_scan = ahead is None and begins_from_scan(run, tokenizer)
+        if not self.from_scan and ahead is None:
             secrets.warm()  # while the tokenizer is loaded
         self.tokenizer = CodeTokenizer.from_folder(model_folder)
         format = find_format(self.tokenizer, model_folder, self.config)
@@ -91,7 +109,7 @@ class Preparation:
         """Read, split, cut and write everything the plan needs."""
         self._note(stage="reading")
         with Shelf(self.run.dataset_dir) as shelf:
-            beginning = begin(self.run, shelf, from_scan=self.from_scan)
+            beginning = self._begin(shelf)
             with closing(beginning.texts):
                 self._write(beginning)
         self.tokens.save(self.cache)
@@ -100,6 +118,11 @@ class Preparation:
         replace_json(self.run.dataset_dir / "manifest.json", asdict(self.known))
         end(self.run)
         self._note()
+
+    def _begin(self, shelf: Shelf) -> Beginning:
+        if self.ahead is not None:
+            return self.ahead.beginning()
+        return begin(self.run, shelf, from_scan=self.from_scan)
 
     def _write(self, beginning: Beginning) -> None:
         """Cut the first row before anything is measured: the training can begin to load it."""
@@ -126,14 +149,24 @@ class Preparation:
         """
         texts, seen = beginning.texts, list(beginning.train)
         count = 0
-        for row in rows_of_blocks(self._first_epoch(beginning, seen), self.recipe, 0):
+        for row in self._first_rows(beginning, seen):
             count += 1
             yield row
         if not count:
             raise SourceError("The code gives not a single row to train on.", "Add more code.")
         self._note(rows_per_epoch=count, train_documents=len(seen))
         for epoch in itertools.count(1):
-            yield from rows(texts.view(self._shown(seen, epoch)), self.recipe, epoch)
+            yield from self._rows(texts.view(self._shown(seen, epoch)), epoch)
+
+    def _first_rows(self, beginning: Beginning, seen: list[Entry]) -> Iterator[Row]:
+        if self.ahead is not None:
+            return self._rows(beginning.texts.view(self._shown(seen, 0)), 0)
+        return rows_of_blocks(self._first_epoch(beginning, seen), self.recipe, 0)
+
+    def _rows(self, documents: View, epoch: int) -> Iterator[Row]:
+        if self.ahead is None:
+            return rows(documents, self.recipe, epoch)
+        return rows_after(self.ahead.ready(epoch), documents, self.recipe, epoch)
 
     def _first_epoch(self, beginning: Beginning, seen: list[Entry]) -> Iterator[View]:
         """Yield what is known at first, then block by block what is read; note it all in `seen`."""

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Protocol, overload
+from typing import IO, Protocol, overload
 
 from codetune_ui.core.document import Document, Finding
 
@@ -57,25 +57,16 @@ class Shelf:
 
     def append(self, document: Document) -> Entry:
         """Put a document at the end; return what is needed to find it."""
-        about, text = _about(document), document.text.encode("utf-8", "surrogatepass")
         place = self._end
         self._file.seek(place)
-        self._file.write(LENGTHS.pack(len(about), len(text)) + about)
-        self._file.write(text)
-        self._end += LENGTHS.size + len(about) + len(text)
+        self._end += put(self._file, document)
         group = self._groups.setdefault(document.group, document.group)  # one string for all of it
         size = len(document.text)
         return Entry(document.path, group, size, document.changed, document.weight, place)
 
     def read(self, entry: Entry) -> Document:
         """Return a document as it was put here, under its entry's path."""
-        self._file.seek(entry.place)
-        about_size, text_size = LENGTHS.unpack(self._file.read(LENGTHS.size))
-        about = json.loads(self._file.read(about_size))
-        text = self._file.read(text_size).decode("utf-8", "surrogatepass")
-        findings = tuple(Finding(**finding) for finding in about.pop("findings"))
-        names = {"path": entry.path, "group": entry.group}
-        return Document(**about | names | {"text": text, "findings": findings})
+        return take(self._file, entry.place, entry)
 
     def view(self, entries: Sequence[Entry]) -> View:
         """Return some of the documents, in this order; each is read when it is asked for."""
@@ -93,14 +84,7 @@ class Scanned:
     """
 
     def __init__(self, documents: Path, index: Path) -> None:
-        self.train: list[Entry] = []
-        self.held_out: list[Entry] = []
-        groups: dict[str, str] = {}
-        with index.open(encoding="utf-8") as lines:
-            for line in lines:
-                path, group, side, size, weight, place = json.loads(line)
-                entry = Entry(path, groups.setdefault(group, group), size, 0.0, weight, place)
-                (self.train if side == "train" else self.held_out).append(entry)
+        self.train, self.held_out = read_index(index)
         self._file = documents.open("rb")
 
     def close(self) -> None:
@@ -119,7 +103,20 @@ class Scanned:
         return View(self, entries)
 
 
-def index_line(document: Document, side: str, place: int) -> str:
+def read_index(index: Path) -> tuple[list[Entry], list[Entry]]:
+    """Return the documents of both sides, to train on and held out."""
+    train: list[Entry] = []
+    held_out: list[Entry] = []
+    groups: dict[str, str] = {}
+    with index.open(encoding="utf-8") as lines:
+        for line in lines:
+            path, group, side, size, weight, place = json.loads(line)
+            entry = Entry(path, groups.setdefault(group, group), size, 0.0, weight, place)
+            (train if side == "train" else held_out).append(entry)
+    return train, held_out
+
+
+def index_line(document: Document | Entry, side: str, place: int) -> str:
     """Return a line of the index that `Scanned` reads; `place` is the byte of a document's line."""
     about = (document.path, document.group, side, document.size, document.weight, place)
     return json.dumps(about) + "\n"
@@ -159,6 +156,25 @@ class View(Sequence[Document]):
 
 ELSEWHERE = ("text", "path", "group", "findings")
 SAID = [field.name for field in fields(Document) if field.name not in ELSEWHERE]
+
+
+def put(file: IO[bytes], document: Document) -> int:
+    """Write a document where the file stands, all but its path and group; return its bytes."""
+    about, text = _about(document), document.text.encode("utf-8", "surrogatepass")
+    file.write(LENGTHS.pack(len(about), len(text)) + about)
+    file.write(text)
+    return LENGTHS.size + len(about) + len(text)
+
+
+def take(file: IO[bytes], place: int, entry: Entry) -> Document:
+    """Read a document that begins at a byte of a file, under its entry's path."""
+    file.seek(place)
+    about_size, text_size = LENGTHS.unpack(file.read(LENGTHS.size))
+    about = json.loads(file.read(about_size))
+    text = file.read(text_size).decode("utf-8", "surrogatepass")
+    findings = tuple(Finding(**finding) for finding in about.pop("findings"))
+    names = {"path": entry.path, "group": entry.group}
+    return Document(**about | names | {"text": text, "findings": findings})
 
 
 def _about(document: Document) -> bytes:

@@ -59,6 +59,7 @@ def main(arguments: list[str]) -> int:
         "evaluate": evaluate_job,
         "benchmark": benchmark_job,
         "export": export_job,
+        "prepare": prepare_job,
     }
     if len(arguments) != 2 or arguments[0] not in jobs:
         sys.stderr.write(f"usage: python -m codetune_ui.engine.worker {'|'.join(jobs)} RUN_DIR\n")
@@ -241,6 +242,14 @@ def export_job(job: Run, reporter: Reporter, stop: StopWish) -> None:
     _free_accelerator(job, reporter)
     with acquire(job.home, run.name, "exporting"):
         export(job, folder, reporter, stop)
+
+
+def prepare_job(job: Run, reporter: Reporter, stop: StopWish) -> None:
+    """Prepare rows by many processes, here or on Slurm; the job's folder is the preparation's."""
+    from codetune_ui.engine.part_job import prepare
+
+    reporter.phase("Looking at the code")
+    prepare(job, reporter, stop)
 
 
 def _free_accelerator(run: Run, reporter: Reporter) -> None:

@@ -20,8 +20,9 @@ WORDS = {
     "evaluate": "Cancelling the evaluation.",
     "benchmark": "Cancelling the benchmark.",
     "export": "Cancelling the export.",
+    "prepare": "Leaving it here; prepare it again under its name to go on.",
 }
-COUNTED = ("scan", "evaluate", "export")  # kinds of events that follow each other fast
+COUNTED = ("scan", "evaluate", "export", "prepare")  # kinds of events that follow each other fast
 
 
 def work(
@@ -127,7 +128,7 @@ def describe(event: Event) -> str:
         case "evaluate":
             things = event.get("things", "holes")
             return f"{event['done']:,} of {event['total']:,} {things} {event['deed']}"
-        case "export":
+        case "export" | "prepare":
             return f"{event['done']:,} of {event['total']:,} {event['deed']}"
         case "train":
             speed = event.get("tokens_per_s") or 0

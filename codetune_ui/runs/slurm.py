@@ -72,16 +72,20 @@ def _ask() -> dict[str, Seen] | None:
 
 
 def read_queue(text: str) -> dict[str, Seen]:
-    """Read squeue's lines of number, state, reason and nodes.
+    """Read squeue's lines of number, state, reason and nodes; an array's tasks are one job.
 
     >>> read_queue("17|PENDING|Resources|\\n")["17"].reason
     'Resources'
+    >>> list(read_queue("18_[2-9%2]|PENDING|Resources|\\n18_1|RUNNING|None|n1\\n"))
+    ['18']
     """
     found = {}
     for line in text.splitlines():
         number, state, reason, nodes = line.strip().split("|")
         why = "" if reason == "None" else reason
-        found[number] = Seen(live=True, waiting=state in WAITING, reason=why, nodes=nodes)
+        found[number.partition("_")[0]] = Seen(
+            live=True, waiting=state in WAITING, reason=why, nodes=nodes
+        )
     return found
 
 

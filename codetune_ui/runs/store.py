@@ -1,7 +1,7 @@
 """The home folder and the run folders in it: the only interface between page and worker.
 
-HOME/runs/NAME/, HOME/scans/ID/, HOME/evaluations/ID/ and HOME/exports/ID/ have one layout, and each
-file in it has one writer:
+HOME/runs/NAME/, HOME/prepared/NAME/, HOME/scans/ID/, HOME/evaluations/ID/ and HOME/exports/ID/ have
+one layout, and each file in it has one writer:
 
 config.json   page or command line          worker.log   the worker's stdout and stderr
 status.json   worker, renamed over          lock         held by the worker while it lives
@@ -222,6 +222,11 @@ class Home:
         return self.path / "runs"
 
     @property
+    def prepared_dir(self) -> Path:
+        """Where rows lie that were prepared before there was a run."""
+        return self.path / "prepared"
+
+    @property
     def scans_dir(self) -> Path:
         """Where the scans lie."""
         return self.path / "scans"
@@ -256,6 +261,11 @@ class Home:
         chosen = self.free_name() if not name else check_name(name)
         return self._create(self.runs_dir / chosen, config)
 
+    def create_prepared(self, config: Config, name: str | None = None) -> Run:
+        """Make a preparation's folder; raise `RunError` when the name cannot be one."""
+        chosen = self.free_name() if not name else check_name(name)
+        return self._create(self.prepared_dir / chosen, config)
+
     def create_scan(self, config: Config) -> Run:
         """Make a scan's folder, and drop the oldest scans."""
         return self.create_job(self.scans_dir, config)
@@ -271,6 +281,10 @@ class Home:
     def run(self, name: str) -> Run:
         """Return a run by name; raise `RunError` when there is none."""
         return self._find(self.runs_dir, name, "run")
+
+    def prepared(self, name: str) -> Run:
+        """Return a preparation by name; raise `RunError` when there is none."""
+        return self._find(self.prepared_dir, name, "preparation")
 
     def scan(self, name: str) -> Run:
         """Return a scan by its id; raise `RunError` when there is none."""
