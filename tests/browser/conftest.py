@@ -111,8 +111,14 @@ def app(
     code_folder: Path,
 ) -> Iterator[App]:
     """Return the app on a home with a scan of the small code and settings for a long tiny run."""
-    config = tiny_config(tiny_model, code_folder)
-    with running(tmp_path_factory.mktemp("home"), config) as started:
+    with scanned(tmp_path_factory.mktemp("home"), tiny_config(tiny_model, code_folder)) as started:
+        yield started
+
+
+@contextmanager
+def scanned(home: Path, config: Config) -> Iterator[App]:
+    """Start the app with `config` in its form and its source scanned."""
+    with running(home, config) as started:
         scan = started.home.create_scan(config)
         start_worker(scan, "scan")
         while scan.alive():

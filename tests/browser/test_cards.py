@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +10,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page
 
 from codetune_ui.runs.events import read_events
-from codetune_ui.runs.process import start_worker
-from tests.browser.conftest import App, running
+from tests.browser.conftest import App, scanned
 from tests.quick_run import tiny_config
 from tests.two_cards import CARDS, a_tool
 
@@ -27,18 +25,13 @@ def app(
     code_folder: Path,
 ) -> Iterator[App]:
     """Return the app on a home with a scan, and a tool that tells of two cards."""
-    config = tiny_config(tiny_model, code_folder)
     home = tmp_path_factory.mktemp("home")
     (home / "tools").mkdir()
     a_tool(home / "tools")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{home / 'tools'}{os.pathsep}{os.environ['PATH']}")
         patch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-        with running(home, config) as started:
-            scan = started.home.create_scan(config)
-            start_worker(scan, "scan")
-            while scan.alive():
-                time.sleep(0.05)
+        with scanned(home, tiny_config(tiny_model, code_folder)) as started:
             yield started
 
 

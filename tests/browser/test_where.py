@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +11,8 @@ import pytest
 from playwright.sync_api import BrowserContext, Page
 
 from codetune_ui.runs.placement import read_placement
-from codetune_ui.runs.process import start_worker, stop_and_wait
-from tests.browser.conftest import App, running
+from codetune_ui.runs.process import stop_and_wait
+from tests.browser.conftest import App, scanned
 from tests.quick_run import tiny_config
 from tests.small_cloud import a_cloud, is_idle, works_with
 
@@ -31,17 +30,12 @@ def app(
     code_folder: Path,
 ) -> Iterator[App]:
     """Return the app on a home with a scan, beside a small cloud."""
-    config = tiny_config(tiny_model, code_folder)
     home = tmp_path_factory.mktemp("home")
     programs, cloud = a_cloud(tmp_path_factory.mktemp("away"))
     works_with(cloud)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
-        with running(home, config) as started:
-            scan = started.home.create_scan(config)
-            start_worker(scan, "scan")
-            while scan.alive():
-                time.sleep(0.05)
+        with scanned(home, tiny_config(tiny_model, code_folder)) as started:
             yield started
             for run in started.home.runs():
                 stop_and_wait(run)
