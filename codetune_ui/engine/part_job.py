@@ -13,6 +13,7 @@ from typing import Any
 from codetune_ui.core.assets import PROJECT_ROOT
 from codetune_ui.core.errors import MachineError, RunError, SourceError
 from codetune_ui.engine.part_plan import Plan, make_plan
+from codetune_ui.engine.part_run import HANDED_ON
 from codetune_ui.engine.part_steps import STEPS, tasks_of
 from codetune_ui.engine.part_task import REFUSED, done, log_of
 from codetune_ui.engine.report import Reporter, StopRequested, StopWish
@@ -31,7 +32,6 @@ WORDS = {
 }
 # Of a person's environment the rest stays here: Slurm would hand it to the nodes.
 FOR_SLURM = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "TMPDIR", "SLURM_CONF", "LD_LIBRARY_PATH")
-OURS = ("CODETUNE_HOME", "KF_RULE_CACHE_DIR", "HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE")
 
 
 def prepare(run: Run, reporter: Reporter, stop: StopWish) -> None:
@@ -140,7 +140,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _call(run: Run) -> None:
     """Submit all steps."""
-    env = {name: os.environ[name] for name in (*FOR_SLURM, *OURS) if name in os.environ}
+    env = {name: os.environ[name] for name in (*FOR_SLURM, *HANDED_ON) if name in os.environ}
     command = [sys.executable, "-m", "codetune_ui.engine.part_run", "submit", str(run.path)]
     answer = subprocess.run(
         command, cwd=PROJECT_ROOT, env=env, check=False, stderr=subprocess.PIPE, text=True

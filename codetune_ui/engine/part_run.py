@@ -7,6 +7,7 @@ each as an array of tasks that waits for the one before. A task that is done is 
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -76,13 +77,13 @@ def _environment() -> str:
     """Return the words that give a task on a node our Python and our settings."""
     handed = {name: os.environ[name] for name in HANDED_ON if name in os.environ}
     values = handed | {
-        "PATH": f"{Path(sys.executable).parent}:$PATH",
         "PYTHONPATH": str(PROJECT_ROOT),
         "TOKENIZERS_PARALLELISM": "false",
         "PYTHONUTF8": "1",
     }
-    words = [f'export {name}="{value}"' for name, value in values.items()]
-    return "; ".join(["umask 077", *words])
+    words = [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
+    path = f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH"
+    return "; ".join(["umask 077", path, *words])
 
 
 def main(step: str, folder: str) -> int:
