@@ -246,7 +246,7 @@ def export_job(job: Run, reporter: Reporter, stop: StopWish) -> None:
 
 def prepare_job(job: Run, reporter: Reporter, stop: StopWish) -> None:
     """Prepare rows by many processes, here or on Slurm; the job's folder is the preparation's."""
-    from codetune_ui.engine.part_job import prepare
+    from codetune_ui.engine.parts.job import prepare
 
     reporter.phase("Looking at the code")
     prepare(job, reporter, stop)

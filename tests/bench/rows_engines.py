@@ -28,8 +28,8 @@ import psutil
 from codetune_ui.core.assets import PROJECT_ROOT
 from codetune_ui.core.config import Config
 from codetune_ui.core.secrets import find_secrets
-from codetune_ui.engine.part_plan import make_plan
-from codetune_ui.engine.part_steps import read_part
+from codetune_ui.engine.parts.plan import make_plan
+from codetune_ui.engine.parts.steps import read_part
 from codetune_ui.runs.process import environment
 from codetune_ui.runs.store import Home, Run
 from tests.bench.data_step import MB, make_code

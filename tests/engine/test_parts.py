@@ -10,9 +10,9 @@ import pytest
 
 from codetune_ui.core.config import Config
 from codetune_ui.core.errors import SourceError
-from codetune_ui.engine import part_order
-from codetune_ui.engine.part_plan import make_plan, plan_of
-from codetune_ui.engine.part_steps import STEPS, tasks_of
+from codetune_ui.engine.parts import order
+from codetune_ui.engine.parts.plan import make_plan, plan_of
+from codetune_ui.engine.parts.steps import STEPS, tasks_of
 from codetune_ui.engine.prepare import Preparation
 from codetune_ui.runs.store import Home, Run
 from tests.tiny import STARCODER_TOKENS, build_tokenizer, write_code
@@ -130,7 +130,7 @@ def test_what_was_cut_too_little_is_cut_in_the_end(
 ) -> None:
     settings = config(model, source)
     usual = the_usual(settings, model)
-    monkeypatch.setattr(part_order, "MARGIN", -1.0)
+    monkeypatch.setattr(order, "MARGIN", -1.0)
     assert_same(usual, in_parts(settings, 2))
 
 

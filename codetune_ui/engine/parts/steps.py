@@ -30,9 +30,9 @@ from codetune_ui.core.portions import portion
 from codetune_ui.core.recipe import Recipe, examples_of, of_set
 from codetune_ui.core.sources import shown
 from codetune_ui.core.split import choose_split
-from codetune_ui.engine.part_order import Ahead, read_order, recipe_of, write_orders
-from codetune_ui.engine.part_plan import Plan, check_state, files_of, plan_of
-from codetune_ui.engine.parts import Kept, Parts, PartWriter, ReadPart, texts_of
+from codetune_ui.engine.parts.files import Kept, Parts, PartWriter, ReadPart, texts_of
+from codetune_ui.engine.parts.order import Ahead, read_order, recipe_of, write_orders
+from codetune_ui.engine.parts.plan import Plan, check_state, files_of, plan_of
 from codetune_ui.engine.prepare import Preparation
 from codetune_ui.engine.scan_cache import source_state
 from codetune_ui.engine.shelf import Entry, index_line, read_index

@@ -12,10 +12,10 @@ from typing import Any
 
 from codetune_ui.core.assets import PROJECT_ROOT
 from codetune_ui.core.errors import MachineError, RunError, SourceError
-from codetune_ui.engine.part_plan import Plan, make_plan
-from codetune_ui.engine.part_run import HANDED_ON
-from codetune_ui.engine.part_steps import STEPS, tasks_of
-from codetune_ui.engine.part_task import REFUSED, done, log_of
+from codetune_ui.engine.parts.plan import Plan, make_plan
+from codetune_ui.engine.parts.run import HANDED_ON
+from codetune_ui.engine.parts.steps import STEPS, tasks_of
+from codetune_ui.engine.parts.task import REFUSED, done, log_of
 from codetune_ui.engine.report import Reporter, StopRequested, StopWish
 from codetune_ui.runs import slurm
 from codetune_ui.runs.files import read_json, replace_json
@@ -121,7 +121,7 @@ def _start(run: Run, step: str) -> subprocess.Popen[bytes]:
     # One thread each: there are as many processes as the person wants to have at work.
     alone = {"TOKENIZERS_PARALLELISM": "false", "RAYON_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        [sys.executable, "-m", "codetune_ui.engine.part_run", step, str(run.path)],
+        [sys.executable, "-m", "codetune_ui.engine.parts.run", step, str(run.path)],
         cwd=PROJECT_ROOT,
         stdin=subprocess.PIPE,
         env={**os.environ, **alone},
@@ -141,7 +141,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _call(run: Run) -> None:
     """Submit all steps."""
     env = {name: os.environ[name] for name in (*FOR_SLURM, *HANDED_ON) if name in os.environ}
-    command = [sys.executable, "-m", "codetune_ui.engine.part_run", "submit", str(run.path)]
+    command = [sys.executable, "-m", "codetune_ui.engine.parts.run", "submit", str(run.path)]
     answer = subprocess.run(
         command, cwd=PROJECT_ROOT, env=env, check=False, stderr=subprocess.PIPE, text=True
     )

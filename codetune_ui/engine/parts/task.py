@@ -22,7 +22,7 @@ class Task:
 
     def __call__(self, data: object, rank: int, world_size: int) -> None:  # noqa: ARG002
         """Do one task of the step."""
-        from codetune_ui.engine.part_steps import STEPS
+        from codetune_ui.engine.parts.steps import STEPS
 
         secrets.THREADS = 1  # there are as many processes as there is room for
         run, began, worked = Run(Path(self.folder)), time.monotonic(), time.process_time()

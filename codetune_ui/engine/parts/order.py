@@ -23,8 +23,8 @@ from codetune_ui.core.sources import shown
 from codetune_ui.core.token_cache import TokenCache
 from codetune_ui.core.tokens import CodeTokenizer, chars_per_token
 from codetune_ui.engine.beginning import Beginning
-from codetune_ui.engine.part_plan import Plan
-from codetune_ui.engine.parts import Parts, texts_of
+from codetune_ui.engine.parts.files import Parts, texts_of
+from codetune_ui.engine.parts.plan import Plan
 from codetune_ui.engine.producer import rows_needed
 from codetune_ui.engine.shelf import Entry, read_index
 from codetune_ui.runs.files import read_json, replace_json

@@ -1,4 +1,4 @@
-"""The tasks of a preparation by datatrove: `python -m codetune_ui.engine.part_run STEP FOLDER`.
+"""The tasks of a preparation by datatrove: `python -m codetune_ui.engine.parts.run STEP FOLDER`.
 
 STEP is one of read, merge, cut, pack, on this machine; or "submit", which hands all four to Slurm,
 each as an array of tasks that waits for the one before. A task that is done is not done again.
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from codetune_ui.core.assets import PROJECT_ROOT
-from codetune_ui.engine.part_plan import Plan, plan_of
-from codetune_ui.engine.part_task import Task, log_of
+from codetune_ui.engine.parts.plan import Plan, plan_of
+from codetune_ui.engine.parts.task import Task, log_of
 from codetune_ui.runs.files import replace_json
 from codetune_ui.runs.prepared import Asked, read_asked
 from codetune_ui.runs.process import end_with_parent
@@ -27,7 +27,7 @@ HANDED_ON = ("CODETUNE_HOME", "KF_RULE_CACHE_DIR", "HF_HOME", "HF_HUB_CACHE", "H
 def _here(run: Run, step: str, plan: Plan, asked: Asked) -> None:
     from datatrove.executor import LocalPipelineExecutor
 
-    from codetune_ui.engine.part_steps import tasks_of
+    from codetune_ui.engine.parts.steps import tasks_of
 
     tasks = tasks_of(step, plan)
     LocalPipelineExecutor(
@@ -41,7 +41,7 @@ def _here(run: Run, step: str, plan: Plan, asked: Asked) -> None:
 def _submit(run: Run, plan: Plan, asked: Asked) -> None:
     from datatrove.executor import SlurmPipelineExecutor
 
-    from codetune_ui.engine.part_steps import STEPS, tasks_of
+    from codetune_ui.engine.parts.steps import STEPS, tasks_of
 
     options = dict(asked.options or {})
     time_limit, partition = options.pop("time"), options.pop("partition")
