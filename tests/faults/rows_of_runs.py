@@ -253,7 +253,7 @@ ROWS = (
             "test_while_another_trains_the_run_is_put_in_line_and_told_behind_whom",
             "test_a_program_that_is_not_of_this_app_is_named_by_its_pid",
         )
-        + _in("ui/test_machine", "test_programs_that_hold_memory_are_named_the_most_first"),
+        + _in("runs/test_cards", "test_programs_are_named_on_their_card_the_most_first"),
     ),
     Fault(
         21,
