@@ -84,6 +84,11 @@ class Reporter:
         quietly(self._write)  # on a full disk the free lock tells of the end
         quietly(self._events.close)
 
+    @property
+    def cut_short(self) -> bool:
+        """Say whether there are steps left that were not made."""
+        return self.status.step < self.status.total_steps
+
     def event(self, kind: str, **fields: Any) -> None:
         """Append one event."""
         self._events.write(kind, **fields)

@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from codetune_ui.core.errors import CodeTuneError, RunError
 from codetune_ui.engine.report import Reporter, StopRequested, StopWish, quietly
@@ -28,7 +28,6 @@ from codetune_ui.engine.seat import (
     take_seat,
 )
 from codetune_ui.runs.elsewhere import claim
-from codetune_ui.runs.events import read_events
 from codetune_ui.runs.files import replace_json
 from codetune_ui.runs.leftovers import discard_attempt
 from codetune_ui.runs.lock import LockHeldError
@@ -36,9 +35,7 @@ from codetune_ui.runs.process import WEIGHTS_ONLY, leave_at_once
 from codetune_ui.runs.store import Run
 
 if TYPE_CHECKING:
-    from codetune_ui.engine.best import Kept
-    from codetune_ui.engine.callbacks import Meter
-    from codetune_ui.engine.producer import Prepared, Producer
+    from codetune_ui.engine.producer import Producer
     from codetune_ui.engine.scorecard import Scorecard
     from codetune_ui.engine.siblings import Siblings
     from codetune_ui.engine.train import Place
@@ -90,7 +87,7 @@ def _work(job: str, run: Run, do: Job) -> int:
     reporter.open()
     try:
         words = do(run, reporter, stop) or ""
-        short = stop() and _cut_short(reporter)
+        short = stop() and reporter.cut_short
         reporter.state("stopped" if short else "finished", phase="", message=words)
         code = 0
     except StopRequested:
@@ -106,10 +103,6 @@ def _work(job: str, run: Run, do: Job) -> int:
     finally:
         reporter.close()
     return code
-
-
-def _cut_short(reporter: Reporter) -> bool:
-    return reporter.status.step < reporter.status.total_steps
 
 
 def _after_stop(run: Run, stop: StopWish) -> None:
@@ -273,6 +266,7 @@ def _train(
     began: float,
 ) -> str:
     from codetune_ui.engine import checkpoint, hardware, model, train
+    from codetune_ui.engine.account import result_of, tell_plan
     from codetune_ui.engine.attempts import Task
     from codetune_ui.engine.patience import with_room
     from codetune_ui.engine.ranks import join
@@ -288,7 +282,7 @@ def _train(
     resume_from = resume_point(run, reporter, folder)
     # --- rows
     prepared = producer.wait_for("ready")
-    _tell_plan(place, prepared, folder, resume_from)
+    tell_plan(place, prepared, folder, resume_from)
     # --- model, pace, loop
     task = Task(place, producer, prepared, folder, _scorecard(place, folder))
     fitted = task.fit(ranks.tell(resume_from))
@@ -306,8 +300,8 @@ def _train(
         if sentence:
             reporter.log(sentence)
     start, seconds = fitted.began - began, time.monotonic() - began
-    replace_json(run.result_path, _result(place, fitted.meter, kept, start, seconds))
-    if early or not _cut_short(reporter):
+    replace_json(run.result_path, result_of(place, fitted.meter, kept, start, seconds))
+    if early or not reporter.cut_short:
         best.forget()
     return early
 
@@ -327,75 +321,6 @@ def _scorecard(place: Place, folder: Path) -> Scorecard | None:
     except RunError as error:
         place.reporter.log(f"No holes are measured on the way: {error.message}", "warning")
         return None
-
-
-def _tell_plan(place: Place, prepared: Prepared, folder: Path, resume_from: Path | None) -> None:
-    config, precision = place.run.config(), place.precision
-    for note in precision.notes:
-        place.reporter.log(note, "warning")
-    place.reporter.event(
-        "plan",
-        total_steps=config.max_steps,
-        tokens_per_step=config.tokens_per_step,
-        grad_accum_steps=config.share(place.ranks.size).grad_accum_steps,
-        processes=place.ranks.size,
-        train_rows=config.max_steps * config.global_batch_rows,
-        val_rows=prepared.val_rows,
-        train_documents=prepared.train_documents,
-        val_documents=prepared.val_documents,
-        chars_per_token=prepared.chars_per_token,
-        fim_rate_effective=prepared.fim_rate_effective,
-        whole_prompt_share=prepared.whole_prompt_share,
-        family=prepared.family,
-        quant=precision.quant,
-        compute_dtype=str(precision.dtype).removeprefix("torch."),
-        attention=precision.attention,
-        device=place.hardware.name,
-        estimated_memory_gib=_estimate(place, folder),
-        resumed_from=resume_from.name if resume_from else None,
-    )
-
-
-def _estimate(place: Place, folder: Path) -> float:
-    from codetune_ui.core.memory import estimate_memory
-    from codetune_ui.core.models import ModelShape
-    from codetune_ui.core.plan import planned_way
-    from codetune_ui.engine.pace import room_gib
-    from codetune_ui.runs.files import read_json
-
-    shape = ModelShape.from_hf(read_json(folder / "config.json") or {})
-    config = place.run.config().replace(quant=place.precision.quant).share(place.ranks.size)
-    room = room_gib(config) if place.hardware.device == "cuda" else None
-    return round(estimate_memory(shape, config, planned_way(config, shape, room)).total_gib, 3)
-
-
-def _result(place: Place, meter: Meter, kept: Kept, start: float, seconds: float) -> dict[str, Any]:
-    """Return the figures of DESIGN §7; losses are those of the whole run, over all its attempts."""
-    from codetune_ui.engine.hardware import peak_memory_gib
-
-    run = place.run
-    events, _ = read_events(run.events_path)
-    losses = [event["loss"] for event in events if event["kind"] == "train"]
-    val_losses = [event["val_loss"] for event in events if event["kind"] == "eval"]
-    guesses = [event["estimated_memory_gib"] for event in events if "estimated_memory_gib" in event]
-    spent = meter.total_seconds
-    return {
-        "run": run.name,
-        "state": "stopped" if place.stop() and _cut_short(place.reporter) else "finished",
-        "steps": place.reporter.status.step,
-        "loss_first": losses[0] if losses else None,
-        "loss_last": losses[-1] if losses else None,
-        "val_loss_first": val_losses[0] if val_losses else None,
-        "val_loss_last": val_losses[-1] if val_losses else None,
-        "tokens_per_second": round(meter.own_tokens / spent, 1) if spent else None,
-        "peak_memory_gib": round(peak_memory_gib(place.hardware.device), 3),
-        "estimated_memory_gib": guesses[-1],
-        "seconds": round(seconds, 1),
-        "spent": {"start": round(start, 3), "steps": round(spent, 3)} | meter.spent.parts(),
-        "adapter": str(kept.folder),
-        "adapter_step": kept.step,
-        "adapter_why": kept.why,
-    }
 
 
 if __name__ == "__main__":
