@@ -35,7 +35,7 @@ def differences(ops: ModuleType, device: str, dtype: torch.dtype) -> dict[str, f
             for slots in (0, 1, 2):
                 found |= _attention(ops, device, dtype, heads, turns=turns, slots=slots)
     for slots in (1, 2):
-        mine, plain = _products(device, dtype, 200, slots, by_rank=slots == 2)
+        mine, plain = _products(device, dtype, 200, slots)
         found[f"settle, {slots} slots"] = _worst(ops.settle(mine), plain.settled())
         for kind in ("gelu", "gelu_tanh", "swiglu"):
             right = decode_ops.activate(plain, kind)
@@ -59,16 +59,12 @@ def _add_norm(
     return max(_worst(*pair) for pair in zip(ours, right, strict=True))
 
 
-def _products(
-    device: str, dtype: torch.dtype, outputs: int, slots: int, *, by_rank: bool = False
-) -> tuple[Product, Product]:
+def _products(device: str, dtype: torch.dtype, outputs: int, slots: int) -> tuple[Product, Product]:
     """Return the same product of five rows on the device, and in fp32 on the CPU."""
     y = torch.randn(len(AT), outputs + slots * 24).to(dtype)
     if not slots:
         return Product(y.to(device, copy=True), outputs), Product(y.float(), outputs)
-    b = (torch.randn(outputs, 2 * 24) / 5).to(dtype)  # buffers are wider than what is used
-    if by_rank:
-        b = b.T.contiguous().T
+    b = (torch.randn(2 * 24, outputs) / 5).to(dtype).T  # buffers are wider than what is used
     masks = torch.tensor(MASKS).to(dtype)
     ours = [t.to(device, copy=True) for t in (y, b, masks)]
     wide = [t.float().clone() for t in (y, b, masks)]
@@ -84,7 +80,7 @@ def _attention(
 ) -> dict[str, float]:
     name = f"{heads.count}/{heads.key_count} heads of {heads.width}, {turns}, {slots} slots"
     whole = (heads.count + 2 * heads.key_count) * heads.width
-    mine, plain = _products(device, dtype, whole, slots, by_rank=turns)
+    mine, plain = _products(device, dtype, whole, slots)
     cache = torch.randn(2, len(AT), LONGEST, heads.key_count, heads.width).to(dtype)
     ours, wide = cache.to(device, copy=True), cache.float().clone()
     at = torch.tensor(AT)

@@ -27,7 +27,8 @@ from codetune_ui.core.tokens import CodeTokenizer
 from codetune_ui.engine.adapters import Adapters, size_gib
 from codetune_ui.engine.answer import Answer, Job
 from codetune_ui.engine.fused.build import UnfitError
-from codetune_ui.engine.fused.decode import ROWS, Decoder, Prompt
+from codetune_ui.engine.fused.decode import ROWS, Decoder
+from codetune_ui.engine.fused.prompts import Prompt
 from codetune_ui.engine.hardware import find_hardware, set_threads
 from codetune_ui.engine.model import load_base
 

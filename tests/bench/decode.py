@@ -13,13 +13,15 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 
 from codetune_ui.engine.adapters import PASSING, _lora
-from codetune_ui.engine.fused.decode import Decoder, Prompt
+from codetune_ui.engine.fused.decode import Decoder
 from codetune_ui.engine.fused.inference import Loras
+from codetune_ui.engine.fused.prompts import Prompt
 from tests.bench.shapes import SHAPES
 
 ROUNDS = 20
@@ -105,14 +107,23 @@ def line(name: str, firsts: list[float], totals: list[float], tokens: int) -> di
     return row
 
 
-def ours(decoder: Decoder, name: str, prompts: list[Prompt], tokens: int) -> dict[str, Any]:
-    """Measure one batch of the decoder."""
-    began = time.perf_counter()
-    answer(decoder, prompts, tokens)
-    first_use = time.perf_counter() - began
-    found = [answer(decoder, prompts, tokens) for _ in range(ROUNDS)]
-    row = line(name, [f for f, _, _ in found], [t for _, t, _ in found], tokens)
-    return {**row, "first_use_s": first_use}
+def ours(
+    decoder: Decoder, batches: dict[str, list[Prompt]], tokens: int
+) -> dict[str, dict[str, Any]]:
+    """Measure batches of the decoder in turn: a step takes longer once others were recorded."""
+    first_use: dict[str, float] = {}
+    for name, prompts in batches.items():
+        first_use[name] = clock(partial(answer, decoder, prompts, tokens)) / 1000
+        answer(decoder, prompts, tokens)  # made plainly before, recorded now
+    found: dict[str, list[tuple[float, float, list[int]]]] = {name: [] for name in batches}
+    for _ in range(ROUNDS):
+        for name, prompts in batches.items():
+            found[name].append(answer(decoder, prompts, tokens))
+    rows = {}
+    for name, answers in found.items():
+        row = line(name, [f for f, _, _ in answers], [t for _, t, _ in answers], tokens)
+        rows[name] = {**row, "first_use_s": first_use[name]}
+    return rows
 
 
 def theirs(base: Any, ids: list[int], tokens: int) -> dict[str, Any]:
@@ -165,19 +176,28 @@ def kernels() -> str:
 
 
 def profile(decoder: Decoder, prompts: list[Prompt]) -> str:
-    """Return where the time of eight steps goes, kernel by kernel."""
-    from torch.profiler import ProfilerActivity
-
+    """Return where the time of a prompt goes, and that of eight steps, program by program."""
     decoder.begin(prompts)
     decoder.write(8)
-    with torch.profiler.profile(activities=[ProfilerActivity.CUDA]) as seen:
-        decoder.write(8)
+    found = [_programs(lambda: decoder.begin(prompts)), _programs(lambda: decoder.write(8))]
     for prompt in prompts:
         decoder.end(prompt.row)
-    table: str = seen.key_averages().table(
-        sort_by="cuda_time_total", row_limit=16, max_name_column_width=60
-    )
-    return table
+    return "\n".join(found)
+
+
+def _programs(work: Callable[[], Any]) -> str:
+    from torch.profiler import ProfilerActivity
+
+    with torch.profiler.profile(activities=[ProfilerActivity.CUDA]) as seen:
+        work()
+    lines = [f"{'us in all':>10} {'each':>8} {'calls':>6}  program"]
+    programs = sorted(seen.key_averages(), key=lambda one: -one.self_device_time_total)
+    lines += [
+        f"{one.self_device_time_total:>10.0f} {one.self_device_time_total / one.count:>8.2f}"
+        f" {one.count:>6}  {one.key[:70]}"
+        for one in programs[:14]
+    ]
+    return "\n".join([*lines, f"{sum(one.self_device_time_total for one in programs):>10.0f}"])
 
 
 def main() -> None:
@@ -202,13 +222,14 @@ def main() -> None:
     built_s = time.perf_counter() - began
     decoder.add("x", adapter(base, asked.rank))
     before, after = Prompt(0, ids, None), Prompt(1, ids, "x")
-    rows += [
-        ours(decoder, "base", [before], asked.tokens),
-        ours(decoder, "adapter", [Prompt(0, ids, "x")], asked.tokens),
-        ours(decoder, "base and base in one batch", [before, Prompt(1, ids, None)], asked.tokens),
-        ours(decoder, "base and adapter in one batch", [before, after], asked.tokens),
-    ]
-    alone, tuned, both = rows[1], rows[2], rows[4]
+    batches = {
+        "base": [before],
+        "adapter": [Prompt(0, ids, "x")],
+        "base and base in one batch": [before, Prompt(1, ids, None)],
+        "base and adapter in one batch": [before, after],
+    }
+    found = ours(decoder, batches, asked.tokens)
+    alone, tuned, _, both = found.values()
     print(agreement(base, decoder, ids, asked.tokens))
     print(
         f"both against base alone: {both['ms_per_token'] / alone['ms_per_token']:.2f} per token,"
@@ -218,17 +239,24 @@ def main() -> None:
     )
     print(
         f"decoder built in {built_s:.2f} s, first answers (with compilation and capture):"
-        f" {', '.join('{:.2f} s'.format(row['first_use_s']) for row in rows[1:])}"
+        f" {', '.join('{:.2f} s'.format(row['first_use_s']) for row in found.values())}"
     )
     memory = 0.0
     if device == "cuda":
         memory = torch.cuda.max_memory_allocated() / GIB
         print(f"{torch.cuda.get_device_name()}, peak {memory:.2f} GiB allocated")
         if asked.profile:
-            print(profile(decoder, [before]))
-            print(profile(decoder, [before, after]))
+            for batch in batches.values():
+                print(profile(decoder, batch))
     print(
-        json.dumps({"shape": asked.shape, "torch": torch.__version__, "gib": memory, "rows": rows})
+        json.dumps(
+            {
+                "shape": asked.shape,
+                "torch": torch.__version__,
+                "gib": memory,
+                "rows": [*rows, *found.values()],
+            }
+        )
     )
 
 

@@ -14,8 +14,9 @@ from codetune_ui.engine.adapters import PASSING, _lora
 from codetune_ui.engine.fused import decode_ops
 from codetune_ui.engine.fused.attention import Heads
 from codetune_ui.engine.fused.build import UnfitError
-from codetune_ui.engine.fused.decode import Decoder, Prompt
+from codetune_ui.engine.fused.decode import Decoder
 from codetune_ui.engine.fused.inference import Loras
+from codetune_ui.engine.fused.prompts import Counts, Flat, Prompt, Text, lay
 from codetune_ui.engine.model import quiet_peft
 from tests.borders import SHAPES, VOCABULARY, tiny
 from tests.decode_ops import differences
@@ -273,6 +274,44 @@ def test_a_captured_step_writes_what_the_step_writes() -> None:
         for _ in range(8):
             decoder._step(2, 1)
     assert decoder._written.T.tolist() == captured
+
+
+@pytest.mark.gpu
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # transformers 5.17 has it
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_recorded_prompt_says_what_a_plain_one_says(shape: str) -> None:
+    """Each size three times: made plainly, recorded, replayed; beside passes without a filler."""
+    base: Any = tiny(shape, "sdpa", head_size=64, dtype=torch.bfloat16, device="cuda")
+    _, loras = adapted(base)
+    decoder, plainly = Decoder(base, VOCABULARY, 400), Decoder(base, VOCABULARY, 400)
+    for one in (decoder, plainly):
+        one.add("x", loras)
+    reader = plainly._reader
+
+    def unfilled(texts: Sequence[Text], slots: int) -> torch.Tensor:
+        texts = texts[:-1]
+        return reader._pass(Flat.of(lay(texts, 400).cuda(), texts), slots)
+
+    reader._recorded = unfilled  # type: ignore[method-assign]
+    texts = [LONG * 4, [*LONG * 4, 5, 9], [*SHORT, *LONG * 3], [*LONG * 4, 6], SHORT, LONG * 9]
+    for ids in texts * 3:
+        for prompts in (
+            [Prompt(0, ids, None, reuse=True)],
+            [Prompt(1, ids, "x")],
+            [Prompt(0, ids, None, reuse=True), Prompt(1, ids[::-1], "x", reuse=True)],
+        ):
+            kept = [[begun.kept for begun in one.begin(prompts)] for one in (decoder, plainly)]
+            assert kept[0] == kept[1]
+            torch.testing.assert_close(decoder.logits, plainly.logits, rtol=0.02, atol=0.1)
+            for one in (decoder, plainly):
+                for prompt in prompts:
+                    one.choose(prompt.row, 9)
+                one.write(1)
+                for prompt in prompts:
+                    one.end(prompt.row)
+            torch.testing.assert_close(decoder.logits, plainly.logits, rtol=0.02, atol=0.1)
+    made = [key for key in decoder._recordings._made if isinstance(key[0], Counts)]  # type: ignore[index]
+    assert len(made) >= 6
 
 
 @pytest.mark.gpu

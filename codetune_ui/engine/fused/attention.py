@@ -73,15 +73,12 @@ class Heads:
         return query, key, value
 
 
-def attend(qkv: Tensor, heads: Heads, borders: Borders, *, varied: bool = False) -> Attended:
-    """Attend causally inside each example; qkv (tokens, query | key | value).
-
-    varied: such a size will hardly come again, so that nothing is built for it alone.
-    """
+def attend(qkv: Tensor, heads: Heads, borders: Borders) -> Attended:
+    """Attend causally inside each example; qkv (tokens, query | key | value)."""
     query, key, value = heads.split(qkv)
     if not qkv.is_cuda:
         return Attended(_by_example(query, key, value, borders, heads.scale), ())
-    if has_cudnn_frontend() and not varied and serves(_form(qkv, heads, borders)):
+    if has_cudnn_frontend() and serves(_form(qkv, heads, borders)):
         return _cudnn(qkv, heads, borders)
     output, sums, state, unused, _ = torch.ops.aten._flash_attention_forward(
         query,

@@ -1,9 +1,9 @@
 """Writing text with a base and its adapters, several rows at a time, each with its own adapter.
 
-A prompt goes through the blocks at once; its keys and values stay in a cache of fixed size. From
-then on one step writes one token per row. On a GPU a step is captured once as a CUDA graph, whose
-replay costs one launch instead of hundreds, and each token feeds the next step without a look from
-the host.
+A prompt goes through the blocks at once (engine/fused/reader.py); its keys and values stay in a
+cache of fixed size. From then on one step writes one token per row. On a GPU a step is recorded
+once as a CUDA graph, whose replay costs one launch instead of hundreds, and each token feeds the
+next step without a look from the host.
 
 The keys and values of a row's last prompt stay until the row is needed: a prompt that goes on from
 the same tokens with the same adapter is read from the first token that differs. What is written
@@ -25,39 +25,20 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from codetune_ui.engine.fused import decode_ops
-from codetune_ui.engine.fused.attention import Borders, attend
-from codetune_ui.engine.fused.block import Norm
-from codetune_ui.engine.fused.decode_ops import Product, Uses
+from codetune_ui.engine.fused.decode_ops import Uses
 from codetune_ui.engine.fused.inference import SLOTS, Loras, Weights
-from codetune_ui.engine.fused.kept import Held, Place, attend_kept
-from codetune_ui.engine.fused.ops import operations, product
+from codetune_ui.engine.fused.kept import Held
+from codetune_ui.engine.fused.ops import operations
+from codetune_ui.engine.fused.prompts import Prompt, Text
+from codetune_ui.engine.fused.reader import Reader
+from codetune_ui.engine.fused.recordings import Recordings
 
 ROWS = 2  # texts that are written at once: base and adapter side by side
 CHUNK = 8  # steps that a GPU makes without a look from the host
 FEW_KEPT = 32  # a shared beginning that is hardly worth keeping: a licence, an import or two
 CACHE_SHARE = 0.25  # of a GPU's free memory that more than two rows may take
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """What one row begins with, the adapter it is written with, and what is known to follow.
-
-    reuse: what an earlier prompt began with in the same way is not read again.
-    """
-
-    row: int
-    ids: Sequence[int]
-    adapter: str | None
-    known: Sequence[int] = ()
-    reuse: bool = False
-
-    @property
-    def read(self) -> list[int]:
-        """The ids that are read: nothing comes after the last known one."""
-        return [*self.ids, *self.known[:-1]]
 
 
 @dataclass(frozen=True)
@@ -83,7 +64,7 @@ class Decoder:
 
         rows: texts that can be written at once, fewer where a GPU has no room for so many.
         """
-        self.weights = Weights(base, longest)
+        self.weights = Weights(base, vocabulary, longest)
         self.longest = longest
         self.chunk = CHUNK if self.weights.device.type == "cuda" else 1
         """The most steps between two looks at what was written."""
@@ -95,11 +76,9 @@ class Decoder:
         """Memory of one row's keys and values."""
         self.rows = shape[2] = rows = _rows_with_room(rows, self.row_bytes, device)
         self._cache = torch.zeros(shape, dtype=self.weights.dtype, device=device)
-        # Embeddings are often padded beyond the vocabulary; those rows are no tokens.
-        self._head = self.weights.head[:vocabulary]
         self.tokens = torch.zeros(rows, dtype=torch.int64, device=device)
         """Each row's last token: the next step's input."""
-        self.logits = torch.zeros((rows, len(self._head)), device=device)
+        self.logits = torch.zeros((rows, len(self.weights.head)), device=device)
         """What each row's next token was chosen from, in fp32."""
         self._at = torch.zeros(rows, dtype=torch.int64, device=device)
         self._masks = torch.zeros((rows, SLOTS), dtype=self.weights.dtype, device=device)
@@ -107,15 +86,14 @@ class Decoder:
         self._step_number = torch.zeros(1, dtype=torch.int64, device=device)
         self._slots: dict[int, int | None] = {}  # of each row that is being written
         self._held = [Held() for _ in range(rows)]
-        self._graphs: dict[tuple[int, int], Any] = {}
-        self._pool: Any = None
+        self._recordings = Recordings()
+        self._reader = Reader(self.weights, self._cache, self._masks, self._recordings)
 
     def add(self, name: str, loras: Loras) -> None:
         """Keep an adapter under a name. Raises `UnfitError` when it is not one of the blocks."""
         self._held = [Held() if held.adapter == name else held for held in self._held]
         if self.weights.add(name, loras):
-            self._graphs.clear()  # they know the old buffers
-            self._pool = None  # a pool ends with its last graph
+            self._recordings.forget()  # they know the old buffers
 
     # --- rows
 
@@ -133,10 +111,12 @@ class Decoder:
         for prompt in prompts:
             kept.append(self._keep(prompt))
             self._slots[prompt.row] = self._slot(prompt)
-        logits = self._score(self._read(prompts, kept))
+        texts = [Text.of(prompt, count) for prompt, count in zip(prompts, kept, strict=True)]
+        adapted = any(self._slots[prompt.row] is not None for prompt in prompts)
+        logits = self._reader.logits(texts, self._slots_used() if adapted else 0)
         rows = torch.tensor([prompt.row for prompt in prompts], device=logits.device)
         lengths = torch.tensor([len(prompt.ids) for prompt in prompts], device=logits.device)
-        counts = [max(1, len(prompt.known)) for prompt in prompts]
+        counts = [prompt.asked for prompt in prompts]
         starts = list(itertools.accumulate(counts[:-1], initial=0))
         first = logits[starts]
         best = first.argmax(-1)
@@ -210,70 +190,6 @@ class Decoder:
         """Let a row go on from another token than the likeliest."""
         self.tokens[row] = token
 
-    # --- a prompt, at once
-
-    def _read(self, prompts: Sequence[Prompt], kept: Sequence[int]) -> Tensor:
-        """Fill the cache behind what is kept; return the normed stream before each asked token.
-
-        These are (tokens, hidden): of each prompt its end, then all known ones but the last.
-        """
-        w, device = self.weights, self._cache.device
-        texts = [prompt.read[count:] for prompt, count in zip(prompts, kept, strict=True)]
-        ids = torch.tensor(list(itertools.chain(*texts)), device=device)
-        lengths = [len(text) for text in texts]
-        at = torch.cat(
-            [
-                torch.arange(count, count + length, device=device)
-                for count, length in zip(kept, lengths, strict=True)
-            ]
-        )
-        ends = list(itertools.accumulate(lengths, initial=0))
-        sums = torch.tensor(ends, dtype=torch.int32, device=device)
-        borders = Borders(tuple(lengths), sums, max(lengths))
-        uses = self._prompt_uses(prompts, lengths)
-        asked = torch.tensor(
-            [at for p, end in zip(prompts, ends[1:], strict=True) for at in _asked(p, end)],
-            device=device,
-        )
-        stream, delta = self._embed(ids, at), None
-        angles = None if w.angles is None else (w.angles[0][at], w.angles[1][at])
-        places = [
-            Place(p.row, slice(a, b), count)
-            for p, a, b, count in zip(prompts, ends, ends[1:], kept, strict=False)
-        ]
-        for layer, (keys, values) in zip(w.layers, self._cache, strict=True):
-            stream, y = self._add_norm(stream, delta, layer.attention_norm)
-            heads = layer.heads
-            parts = layer.qkv(y, uses).view(len(ids), -1, heads.width)
-            if angles is not None:
-                self.ops.rotate_(parts[:, : heads.turned], *angles, back=False)
-            _, key, value = heads.split(parts)
-            for place in places:
-                keys[place.row, place.inside] = key[place.part]
-                values[place.row, place.inside] = value[place.part]
-            if any(kept):
-                y = attend_kept(parts, keys, values, places, heads)
-            else:
-                y = attend(parts.flatten(1), heads, borders, varied=True).output.flatten(1)
-            if layer is w.layers[-1]:  # from here on nobody looks at the other tokens any more
-                stream, y = stream[asked], y[asked]
-                uses = None if uses is None else uses.of(asked)
-            stream, y = self._add_norm(stream, layer.out.product(y, uses), layer.mlp_norm)
-            inside = decode_ops.activate(layer.up.product(y, uses), layer.activation)
-            delta = layer.down.product(inside, uses)
-        assert delta is not None
-        return self._add_norm(stream, delta, w.final_norm)[1]
-
-    def _prompt_uses(self, prompts: Sequence[Prompt], lengths: Sequence[int]) -> Uses | None:
-        """Return which slots each token of the prompts uses, None for none."""
-        slots = self._slots_used()
-        if not any(self._slots[p.row] is not None for p in prompts):
-            return None
-        device = self._cache.device
-        rows = torch.tensor([p.row for p in prompts], device=device)
-        masks, often = self._masks[rows, :slots], torch.tensor(lengths, device=device)
-        return Uses(torch.repeat_interleave(masks, often, 0, output_size=sum(lengths)))
-
     # --- steps
 
     @torch.inference_mode()
@@ -281,12 +197,10 @@ class Decoder:
         """Write so many likeliest tokens (at most `CHUNK`); return each row's, in their order."""
         self._step_number.zero_()
         rows, slots = self._rows_used(), self._slots_used()
-        if self._cache.is_cuda:
-            graph = self._graph(rows, slots)
-            for _ in range(steps):
-                graph.replay()
-        else:
-            for _ in range(steps):
+        for _ in range(steps):
+            if self._cache.is_cuda:
+                self._recordings.run((rows, slots), lambda: self._step(rows, slots))
+            else:
                 self._step(rows, slots)
         found: list[list[int]] = self._written[:steps].T.tolist()
         return found
@@ -300,67 +214,31 @@ class Decoder:
     def _slots_used(self) -> int:
         return max((slot + 1 for slot in self._slots.values() if slot is not None), default=0)
 
-    def _graph(self, rows: int, slots: int) -> Any:
-        """Return a captured step; the first use of a shape captures it."""
-        if (rows, slots) not in self._graphs:
-            if self._pool is None:
-                self._pool = torch.cuda.graph_pool_handle()
-            state = (self.tokens, self._at, self._step_number)
-            before = [held.clone() for held in state]
-            stream: Any = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-            stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(stream):
-                self._step(rows, slots)  # sets up libraries, which must not happen in a capture
-            torch.cuda.current_stream().wait_stream(stream)
-            for held, value in zip(state, before, strict=True):
-                held.copy_(value)  # the step is made again; its keys and values are the same
-            graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
-                self._step(rows, slots)
-            self._graphs[rows, slots] = graph
-        return self._graphs[rows, slots]
-
     def _step(self, rows: int, slots: int) -> None:
         """One token for each row: all that is read and written lies at a fixed place."""
         w = self.weights
         tokens, at = self.tokens[:rows], self._at[:rows]
         uses = Uses(self._masks[:rows, :slots]) if slots else None
-        stream, delta = self._embed(tokens, at), None
+        stream, delta = w.embed(tokens, at), None
         for layer, (keys, values) in zip(w.layers, self._cache, strict=True):
-            stream, y = self._add_norm(stream, delta, layer.attention_norm)
+            stream, y = decode_ops.add_norm(stream, delta, layer.attention_norm, self.ops)
             qkv = decode_ops.place(
                 layer.qkv.product(y, uses), keys, values, at, w.angles, layer.heads
             )
             y = decode_ops.attend_cached(qkv, keys, values, at, layer.heads)
-            stream, y = self._add_norm(stream, layer.out.product(y, uses), layer.mlp_norm)
+            stream, y = decode_ops.add_norm(
+                stream, layer.out.product(y, uses), layer.mlp_norm, self.ops
+            )
             inside = decode_ops.activate(layer.up.product(y, uses), layer.activation)
             delta = layer.down.product(inside, uses)
-        _, y = self._add_norm(stream, delta, w.final_norm)
-        logits = self._score(y)
+        _, y = decode_ops.add_norm(stream, delta, w.final_norm, self.ops)
+        logits = w.score(y)
         self.logits[:rows].copy_(logits)
         torch.argmax(logits, -1, out=tokens)
         self._written[:, :rows].index_copy_(0, self._step_number, tokens[None])
         self._step_number.add_(1)
         # A row that has ended is written on while others are; it must not leave the cache.
         at.add_(1).clamp_(max=self.longest - 1)
-
-    # --- parts
-
-    def _score(self, y: Tensor) -> Tensor:
-        """Return the logits (rows, vocabulary) in fp32: in 16 bit the best ones are often equal."""
-        return product(y, self._head.T) if y.is_cuda else (y @ self._head.T).float()
-
-    def _embed(self, ids: Tensor, at: Tensor) -> Tensor:
-        stream = F.embedding(ids, self.weights.tokens)
-        if self.weights.positions is not None:
-            stream = stream + F.embedding(at, self.weights.positions)
-        return stream
-
-    def _add_norm(self, stream: Tensor, delta: Product | None, norm: Norm) -> tuple[Tensor, Tensor]:
-        if delta is None:
-            how = (norm.weight, norm.bias, norm.eps)
-            return stream, self.ops.norm(stream, *how, centred=norm.centred)
-        return decode_ops.add_norm(stream, delta, norm, self.ops)
 
 
 def _rows_with_room(rows: int, row_bytes: int, device: torch.device) -> int:
@@ -371,16 +249,14 @@ def _rows_with_room(rows: int, row_bytes: int, device: torch.device) -> int:
     return max(ROWS, min(rows, int(free * CACHE_SHARE) // row_bytes))
 
 
-def _asked(prompt: Prompt, end: int) -> range:
-    """Return where a prompt that ends at `end` in a pass is asked for the token that follows."""
-    return range(end - max(1, len(prompt.known)), end)
-
-
 def _losses(logits: Tensor, prompts: Sequence[Prompt], counts: Sequence[int]) -> list[list[float]]:
     """Return the losses of what is known; logits (tokens, vocabulary), so many of each prompt."""
-    found = []
+    found: list[list[float]] = []
     for prompt, part in zip(prompts, torch.split(logits, list(counts)), strict=True):
-        known = torch.tensor(list(prompt.known), dtype=torch.int64, device=part.device)
-        chances = part[: len(known)].log_softmax(-1)
+        if not prompt.known:
+            found.append([])
+            continue
+        known = torch.tensor(list(prompt.known), device=part.device)
+        chances = part.log_softmax(-1)
         found.append((-chances.gather(1, known[:, None])).squeeze(1).tolist())
     return found

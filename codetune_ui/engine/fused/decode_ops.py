@@ -61,7 +61,6 @@ class Product:
             from codetune_ui.engine.fused import triton_decode
 
             return triton_decode.settle(self)
-        # Few operations: on a GPU a prompt waits for the host that launches them.
         ranks = self.b.shape[1]
         base, inner = self.y.split_with_sizes((self.outputs, ranks), 1)
         return torch.addmm(base, inner * self.uses.wide(ranks), self.b.T)
@@ -87,10 +86,12 @@ def activate(product: Product, activation: str) -> Tensor:
 
 
 def add_norm(
-    stream: Tensor, product: Product, norm: Norm, ops: ModuleType
+    stream: Tensor, product: Product | None, norm: Norm, ops: ModuleType
 ) -> tuple[Tensor, Tensor]:
-    """Return the stream with a whole product added, and the norm of that."""
+    """Return the stream with a whole product added, where there is one, and the norm of that."""
     how = (norm.weight, norm.bias, norm.eps)
+    if product is None:
+        return stream, ops.norm(stream, *how, centred=norm.centred)
     if product.b is not None and _by_triton(product.y):
         from codetune_ui.engine.fused import triton_decode
 

@@ -21,8 +21,9 @@ from torch.nn import functional as F
 from codetune_ui.engine.fused.attention import Heads
 from codetune_ui.engine.fused.block import Block, Norm
 from codetune_ui.engine.fused.build import Parts, UnfitError, take_apart
-from codetune_ui.engine.fused.decode_ops import Product, Uses
+from codetune_ui.engine.fused.decode_ops import FEW, Product, Uses
 from codetune_ui.engine.fused.linear import ALIGNED, Group
+from codetune_ui.engine.fused.ops import product
 
 SLOTS = 2  # adapters that one batch can use
 FREE_SHARE = 0.9  # of the free memory that unpacked weights may take
@@ -43,14 +44,9 @@ Loras = Mapping[int, Lora]  # by the id of the adapted layer's weight
 class Line:
     """The product of one group of projections, with room for the adapters of all slots."""
 
-    def __init__(self, group: Group, *, by_rank: bool = False) -> None:
-        """Take a group's weights over.
-
-        by_rank: the outputs of one rank of B lie side by side, which programs that read a few
-        outputs want; one that reads all of them is twice as fast the other way round.
-        """
+    def __init__(self, group: Group) -> None:
+        """Take a group's weights over."""
         self.outputs = group.outputs
-        self._by_rank = by_rank
         self.rank = 0  # of one projection in one slot
         self._places = [
             (place.projection.weight, place.outputs) for place in group.places()
@@ -82,9 +78,8 @@ class Line:
             whole = old.new_zeros(self.outputs + SLOTS * ranks, old.shape[1])
             whole[: self.outputs] = old
             self._lay(whole)
-        self.b = old.new_zeros(self.outputs, SLOTS * ranks)
-        if self._by_rank:
-            self.b = self.b.T.contiguous().T
+        # The outputs of one rank lie side by side: a program adds them up rank by rank.
+        self.b = old.new_zeros(SLOTS * ranks, self.outputs).T
         bias = self._bias
         if bias is not None:
             bias = F.pad(bias, (0, SLOTS * ranks))
@@ -116,6 +111,12 @@ class Line:
             weight, bias, _ = self._views[0]
             return Product(F.linear(x, weight, bias), self.outputs)
         weight, bias, b = self._views[uses.masks.shape[1]]
+        if x.is_cuda and len(x) > FEW:
+            # A prompt: what an adapter adds is added in place, where one product of both would have
+            # to be copied first.
+            y = F.linear(x, *self._views[0][:2])
+            inner = F.linear(x, weight[self.outputs :]) * uses.wide(b.shape[1])
+            return Product(y.addmm_(inner, b.T), self.outputs)
         return Product(F.linear(x, weight, bias), self.outputs, b, uses)
 
     def __call__(self, x: Tensor, uses: Uses | None) -> Tensor:
@@ -143,9 +144,9 @@ class Layer:
         return cls(
             block.attention_norm,
             block.mlp_norm,
-            Line(qkv, by_rank=True),
+            Line(qkv),
             Line(out),
-            Line(up, by_rank=True),
+            Line(up),
             Line(down),
             block.heads,
             block.activation,
@@ -161,13 +162,17 @@ class Weights:
     """A base model's weights, and the adapters that can be used with them."""
 
     @torch.no_grad()
-    def __init__(self, base: Any, longest: int) -> None:
-        """Take a loaded base over, for texts of so many tokens; `UnfitError` where it cannot be."""
+    def __init__(self, base: Any, vocabulary: int, longest: int) -> None:
+        """Take a loaded base over, for texts of so many tokens; `UnfitError` where it cannot be.
+
+        vocabulary: embeddings are often padded beyond it; those rows are no tokens.
+        """
         dtype = base.get_input_embeddings().weight.dtype
         parts = take_apart(_Bare(base), dtype, longest)
         _check_room(parts)
         self.dtype, self.device = dtype, parts.head.device
-        self.tokens, self.positions, self.head = parts.tokens, parts.positions, parts.head
+        self.tokens, self.positions = parts.tokens, parts.positions
+        self.head = parts.head[:vocabulary]
         self.final_norm = parts.final_norm
         self.angles = _angles(parts, longest)
         self.layers = [Layer.of(block) for block in parts.blocks]
@@ -175,6 +180,15 @@ class Weights:
         self._known = {key for line in self._lines() for key in line.weights}
         self._adapters: dict[str, Loras] = {}
         self._slots: list[str | None] = [None] * SLOTS
+
+    def embed(self, ids: Tensor, at: Tensor) -> Tensor:
+        """Return the stream (tokens, hidden) of tokens at their places."""
+        stream = F.embedding(ids, self.tokens)
+        return stream if self.positions is None else stream + F.embedding(at, self.positions)
+
+    def score(self, y: Tensor) -> Tensor:
+        """Return the logits (rows, vocabulary) in fp32: in 16 bit the best ones are often equal."""
+        return product(y, self.head.T) if y.is_cuda else (y @ self.head.T).float()
 
     def _lines(self) -> list[Line]:
         return [line for layer in self.layers for line in layer.lines]

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from codetune_ui.engine.fused.attention import Heads
+from codetune_ui.engine.fused.prompts import Flat
 
 
 @dataclass(frozen=True)
@@ -30,42 +31,50 @@ class Held:
         return sum(1 for _ in same)
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a prompt's read tokens lie: in the pass, and behind `kept` others in a row's cache."""
+def attend_kept(parts: Tensor, keys: Tensor, values: Tensor, flat: Flat, heads: Heads) -> Tensor:
+    """Return the attention of read tokens to their own text, (tokens, heads x width).
 
-    row: int
-    part: slice
-    kept: int
-
-    @property
-    def inside(self) -> slice:
-        """Where they lie in the cache."""
-        return slice(self.kept, self.end)
-
-    @property
-    def end(self) -> int:
-        """Tokens of the prompt in all."""
-        read: int = self.part.stop - self.part.start
-        return self.kept + read
-
-
-def attend_kept(
-    parts: Tensor, keys: Tensor, values: Tensor, places: Sequence[Place], heads: Heads
-) -> Tensor:
-    """Return the attention of read tokens to themselves and to what was kept, (tokens, width)."""
+    parts (tokens, heads of query, key and value, width); keys, values (rows, longest, key heads,
+    width) hold each text already, with what was read now.
+    """
+    query = parts[:, : heads.count]
+    if parts.is_cuda:
+        return _by_flash(query, keys, values, flat, heads)
     found = []
-    for place in places:
-        query = parts[place.part, : heads.count].transpose(0, 1)[None]
-        at = torch.arange(place.end, device=parts.device)
-        seen = at[None] <= at[place.kept :, None]  # (read, all)
-        # The queries that share a key head lie side by side.
-        key, value = (
-            held[place.row, : place.end]
-            .transpose(0, 1)
-            .repeat_interleave(heads.count // heads.key_count, 0)[None]
-            for held in (keys, values)
+    start = 0
+    for text in flat.texts:
+        end = start + len(text.ids)
+        # (1, heads, tokens, width), as torch's attention wants it
+        q = query[start:end].transpose(0, 1)[None]
+        k, v = (
+            held[text.row, text.first : text.end].transpose(0, 1)[None] for held in (keys, values)
         )
-        y = F.scaled_dot_product_attention(query, key, value, attn_mask=seen, scale=heads.scale)
+        mask = None
+        if text.kept:
+            every = torch.arange(text.size)
+            mask = every[None] <= every[text.kept :, None]  # (read, all)
+        y = F.scaled_dot_product_attention(
+            q, k, v, attn_mask=mask, is_causal=mask is None, scale=heads.scale, enable_gqa=True
+        )
         found.append(y[0].transpose(0, 1).flatten(1))
+        start = end
     return torch.cat(found)
+
+
+def _by_flash(query: Tensor, keys: Tensor, values: Tensor, flat: Flat, heads: Heads) -> Tensor:
+    """One program for all texts: the cache is one long run of keys, and each text begins in it."""
+    output: Tensor = torch.ops.aten._flash_attention_forward(
+        query,
+        keys.flatten(0, 1),
+        values.flatten(0, 1),
+        flat.ends,
+        flat.begins,
+        max(2, flat.most),  # for one query it would look for another way
+        keys.shape[1],
+        0.0,
+        True,  # causal, as seen from the ends of queries and keys
+        False,
+        scale=heads.scale,
+        seqused_k=flat.sizes,
+    )[0]
+    return output.flatten(1)

@@ -7,6 +7,8 @@ processors busy; parts behind a row's end leave at once.
 
 from __future__ import annotations
 
+import math
+
 import torch
 import triton
 from torch import Tensor
@@ -16,8 +18,8 @@ from codetune_ui.engine.fused.attention import Heads
 from codetune_ui.engine.fused.decode_ops import Product
 
 SPAN = 64  # keys of one part of an attention
-OUTPUTS, RANKS = 128, 32  # of one tile of B
-ROW_TILE = 32768  # numbers of B that one program holds when a whole row is its own
+OUTPUTS = 128  # of one program, where a row is divided
+GROUP = 16  # ranks that are read at once, at most
 
 
 def settle(product: Product) -> Tensor:
@@ -25,7 +27,7 @@ def settle(product: Product) -> Tensor:
     rows, outputs = len(product.y), product.outputs
     result = product.y.new_empty((rows, outputs))
     kernels.settle[(triton.cdiv(outputs, OUTPUTS), rows)](
-        *_parts(product), result, outputs, "", OUTPUTS, _tile(product)
+        *_parts(product), result, outputs, "", OUTPUTS
     )
     return result
 
@@ -36,7 +38,7 @@ def activate(product: Product, activation: str) -> Tensor:
     outputs = product.outputs // 2 if activation == "swiglu" else product.outputs
     result = product.y.new_empty((rows, outputs))
     kernels.settle[(triton.cdiv(outputs, OUTPUTS), rows)](
-        *_parts(product), result, outputs, activation, OUTPUTS, _tile(product)
+        *_parts(product), result, outputs, activation, OUTPUTS
     )
     return result
 
@@ -65,7 +67,6 @@ def add_norm(
         width,
         centred,
         bias is not None,
-        max(1, min(_tile(product), ROW_TILE // width)),
         num_warps=min(16, max(4, width // 128)),
     )
     return total, y
@@ -97,25 +98,22 @@ def place(
         heads.width // 2,
         angles is not None,
         angles is not None or product.b is not None,
-        _tile(product),
     )
     return qkv
 
 
 def _parts(product: Product) -> tuple[Tensor, Tensor, Tensor, int, int, int, int, int, int, int]:
-    """Return a product as all kernels take it: see their first parameters."""
+    """Return a product as all kernels take it: see their first parameters.
+
+    The outputs of one rank of b lie side by side.
+    """
     y, b = product.y, product.b
     if b is None or product.uses is None:
-        return y, y, y, y.stride(0), 0, 0, 0, product.outputs, 0, 1
+        return y, y, y, y.stride(0), 0, 0, product.outputs, 0, 1, 1
     masks, ranks = product.uses.masks, b.shape[1]
-    strides = (y.stride(0), b.stride(0), b.stride(1), masks.stride(0))
-    return y, b, masks, *strides, product.outputs, ranks, ranks // masks.shape[1]
-
-
-def _tile(product: Product) -> int:
-    """Return how many ranks are read at once, a power of two."""
-    ranks = 1 if product.b is None else product.b.shape[1]
-    return int(min(RANKS, triton.next_power_of_2(ranks)))
+    slot_ranks = ranks // masks.shape[1]
+    strides = (y.stride(0), b.stride(1), masks.stride(0))
+    return y, b, masks, *strides, product.outputs, ranks, slot_ranks, math.gcd(slot_ranks, GROUP)
 
 
 def attend_cached(qkv: Tensor, keys: Tensor, values: Tensor, at: Tensor, heads: Heads) -> Tensor:

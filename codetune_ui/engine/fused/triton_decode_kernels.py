@@ -13,44 +13,43 @@ import triton.language as tl
 
 @triton.jit
 def total_of(
-    y, b, masks, y_stride, b_stride, rank_stride, mask_stride, whole,
-    RANKS: tl.constexpr, SLOT_RANKS: tl.constexpr,
-    row, at, inside, RANK: tl.constexpr,
+    y, b, masks, y_stride, rank_stride, mask_stride, whole,
+    RANKS: tl.constexpr, SLOT_RANKS: tl.constexpr, GROUP: tl.constexpr,
+    row, at, inside,
 ):  # fmt: skip
-    """Some outputs of one row: the base's product, and what the row's adapter adds."""
+    """Some outputs of one row: the base's product, and what the row's adapter adds.
+
+    Rank by rank, so that each thread adds up its own outputs and none waits for another; the loads
+    of a group of ranks, which never crosses a slot's border, are under way together.
+    """
     total = tl.load(y + row * y_stride + at, inside, 0.0).to(tl.float32)
-    for start in tl.static_range(0, RANKS, RANK):
-        r = start + tl.arange(0, RANK)
-        known = r < RANKS
-        inner = tl.load(y + row * y_stride + whole + r, known, 0.0).to(tl.float32)
-        inner *= tl.load(masks + row * mask_stride + r // SLOT_RANKS, known, 0.0).to(tl.float32)
-        half = tl.load(
-            b + at[:, None] * b_stride + r[None, :] * rank_stride,
-            inside[:, None] & known[None, :],
-            0.0,
-        )
-        total += tl.sum(half.to(tl.float32) * inner[None, :], 1)
+    for start in range(0, RANKS, GROUP):
+        used = tl.load(masks + row * mask_stride + start // SLOT_RANKS).to(tl.float32)
+        for r in tl.static_range(GROUP):
+            inner = tl.load(y + row * y_stride + whole + start + r).to(tl.float32)
+            half = tl.load(b + (start + r) * rank_stride + at, inside, 0.0)
+            total += inner * used * half.to(tl.float32)
     return total
 
 
 @triton.jit
 def settle(
-    y, b, masks, y_stride, b_stride, rank_stride, mask_stride, whole,
-    RANKS: tl.constexpr, SLOT_RANKS: tl.constexpr,
-    result, outputs, ACTIVATION: tl.constexpr, OUT: tl.constexpr, RANK: tl.constexpr,
+    y, b, masks, y_stride, rank_stride, mask_stride, whole,
+    RANKS: tl.constexpr, SLOT_RANKS: tl.constexpr, GROUP: tl.constexpr,
+    result, outputs, ACTIVATION: tl.constexpr, OUT: tl.constexpr,
 ):  # fmt: skip
     """A piece of one row's product, and the activation after it where one is named."""
     row = tl.program_id(1)
     at = tl.program_id(0) * OUT + tl.arange(0, OUT)
     inside = at < outputs
     total = total_of(
-        y, b, masks, y_stride, b_stride, rank_stride, mask_stride, whole, RANKS, SLOT_RANKS,
-        row, at, inside, RANK,
+        y, b, masks, y_stride, rank_stride, mask_stride, whole, RANKS, SLOT_RANKS,
+        GROUP, row, at, inside,
     )  # fmt: skip
     if ACTIVATION == "swiglu":
         up = total_of(
-            y, b, masks, y_stride, b_stride, rank_stride, mask_stride, whole, RANKS, SLOT_RANKS,
-            row, at + outputs, inside, RANK,
+            y, b, masks, y_stride, rank_stride, mask_stride, whole, RANKS, SLOT_RANKS,
+            GROUP, row, at + outputs, inside,
         )  # fmt: skip
         total = total * tl.sigmoid(total) * up
     elif ACTIVATION == "gelu":
@@ -63,18 +62,18 @@ def settle(
 
 @triton.jit
 def add_norm(
-    y, b, masks, y_stride, b_stride, rank_stride, mask_stride, whole,
-    RANKS: tl.constexpr, SLOT_RANKS: tl.constexpr,
+    y, b, masks, y_stride, rank_stride, mask_stride, whole,
+    RANKS: tl.constexpr, SLOT_RANKS: tl.constexpr, GROUP: tl.constexpr,
     stream, weight, bias, added, normed, n, eps, W: tl.constexpr, CENTRED: tl.constexpr,
-    BIAS: tl.constexpr, RANK: tl.constexpr,
+    BIAS: tl.constexpr,
 ):  # fmt: skip
     """One row's product added to its stream, and the norm of the sum."""
     row = tl.program_id(0)
     at = tl.arange(0, W)
     inside = at < n
     x = total_of(
-        y, b, masks, y_stride, b_stride, rank_stride, mask_stride, whole, RANKS, SLOT_RANKS,
-        row, at, inside, RANK,
+        y, b, masks, y_stride, rank_stride, mask_stride, whole, RANKS, SLOT_RANKS,
+        GROUP, row, at, inside,
     )  # fmt: skip
     x += tl.load(stream + row * n + at, inside, 0.0).to(tl.float32)
     x = x.to(added.dtype.element_ty).to(tl.float32)
@@ -90,11 +89,10 @@ def add_norm(
 
 @triton.jit
 def place(
-    y, b, masks, y_stride, b_stride, rank_stride, mask_stride, whole,
-    RANKS: tl.constexpr, SLOT_RANKS: tl.constexpr,
+    y, b, masks, y_stride, rank_stride, mask_stride, whole,
+    RANKS: tl.constexpr, SLOT_RANKS: tl.constexpr, GROUP: tl.constexpr,
     keys, values, at, cos, sin, row_stride, place_stride, angle_stride, COUNT: tl.constexpr,
     KEYS: tl.constexpr, HALF: tl.constexpr, TURNS: tl.constexpr, CHANGES: tl.constexpr,
-    RANK: tl.constexpr,
 ):  # fmt: skip
     """One head of one row: a query changed where it lies, a key or value put into the cache."""
     row = tl.program_id(0)
@@ -104,12 +102,12 @@ def place(
     inside = half < HALF
     here = head * 2 * HALF + half
     first = total_of(
-        y, b, masks, y_stride, b_stride, rank_stride, mask_stride, whole, RANKS, SLOT_RANKS,
-        row, here, inside, RANK,
+        y, b, masks, y_stride, rank_stride, mask_stride, whole, RANKS, SLOT_RANKS,
+        GROUP, row, here, inside,
     )  # fmt: skip
     second = total_of(
-        y, b, masks, y_stride, b_stride, rank_stride, mask_stride, whole, RANKS, SLOT_RANKS,
-        row, here + HALF, inside, RANK,
+        y, b, masks, y_stride, rank_stride, mask_stride, whole, RANKS, SLOT_RANKS,
+        GROUP, row, here + HALF, inside,
     )  # fmt: skip
     if TURNS:
         turned = head < COUNT + KEYS
