@@ -172,15 +172,20 @@ def resume(
         typer.Option(metavar="N", help="Go on with another number of processes."),
     ] = None,
     cards: Cards = None,
+    split_base: Annotated[
+        str | None,
+        typer.Option(metavar="auto|yes|no", help="Divide the base's layers among the cards."),
+    ] = None,
     on: Where = None,
     as_json: AsJson = False,
     home: HomeDir = None,
 ) -> None:
     """Go on from the last good checkpoint, and follow to the end."""
     found = home_of(home).run(run)
-    if (processes is not None or cards is not None) and not found.alive():
-        check_here(found.config().divide_among(processes, cards))
-        found.divide_among(processes, cards)
+    placed = (processes, cards, split_base)
+    if any(value is not None for value in placed) and not found.alive():
+        check_here(found.config().divide_among(*placed))
+        found.divide_among(*placed)
     if on is not None:
         place(found, choose(on))
     again = WEIGHTS_ONLY if weights_only else "resume"
