@@ -20,6 +20,7 @@ from codetune_ui.commands.options import (
     PreparedRows,
     PresetName,
     RunName,
+    SplitBase,
     Where,
 )
 from codetune_ui.commands.queue import swept, told_waiting, train_and_follow
@@ -109,6 +110,7 @@ def train(
     data_dir: DataDir = None,
     assigned: Assigned = None,
     cards: Cards = None,
+    split_base: SplitBase = None,
     name: Annotated[str | None, typer.Option(metavar="RUN", help="A name for the run.")] = None,
     rows: PreparedRows = None,
     sweep: Annotated[
@@ -133,6 +135,7 @@ def train(
         raise ConfigError(message, "Leave --preset and --sweep away.")
     chosen = preset_name or ("recommended" if model else "demo")
     named = [*(assigned or []), *([f"cards={cards}"] if cards else [])]
+    named += [f"split_base={split_base}"] if split_base else []
     typed = (model, data, column, data_dir, named)
     config = config_on(prepared, changes_typed(*typed)) if prepared else config_from(chosen, *typed)
     configs = swept(config, sweep) if sweep else {"": config}
@@ -172,10 +175,7 @@ def resume(
         typer.Option(metavar="N", help="Go on with another number of processes."),
     ] = None,
     cards: Cards = None,
-    split_base: Annotated[
-        str | None,
-        typer.Option(metavar="auto|yes|no", help="Divide the base's layers among the cards."),
-    ] = None,
+    split_base: SplitBase = None,
     on: Where = None,
     as_json: AsJson = False,
     home: HomeDir = None,

@@ -87,8 +87,13 @@ class SplitBase(WholeBase):
         return sum(layer.own.numel() for layer in self._layers)
 
     @property
+    def held_bytes(self) -> int:
+        """The same with the two places where layers are put together."""
+        return self.own_bytes + sum(place.numel() for place in self._places)
+
+    @property
     def whole_bytes(self) -> int:
-        """What all of them are together."""
+        """What the layers of all processes are together."""
         return sum(layer.whole_bytes for layer in self._layers)
 
     # --- dividing
@@ -96,7 +101,7 @@ class SplitBase(WholeBase):
     @torch.no_grad()
     def take(self, layer: nn.Module) -> None:
         """Keep this process's part of the next layer, and let go of the rest."""
-        found = list(_tensors(layer))
+        found = list(frozen_tensors(layer))
         pieces, end = [], 0
         for tensor, put in found:
             size = tensor.numel() * tensor.element_size()
@@ -217,7 +222,7 @@ def find_layers(model: nn.Module) -> tuple[nn.Module, nn.ModuleList]:
     return around, layers
 
 
-def _tensors(layer: nn.Module) -> Iterator[tuple[Tensor, Callable[[Tensor], None]]]:
+def frozen_tensors(layer: nn.Module) -> Iterator[tuple[Tensor, Callable[[Tensor], None]]]:
     """Yield the frozen weights of a layer, and the scales of those in 4 bit, with their setters."""
     for weight in layer.parameters():
         yield weight.data, _setter(weight, "data")
