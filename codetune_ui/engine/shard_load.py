@@ -101,5 +101,4 @@ def _pack(
         about = vars(new.weight)
         new.weight = bitsandbytes.Params4bit(weight, requires_grad=False, **about).to(device)
         new.bias = old.bias
-        new.source_cls = type(old)
         among.set_submodule(name, new)
