@@ -110,6 +110,16 @@ def test_a_number_of_processes_that_does_not_fit_a_run_is_refused(home: Path) ->
     )
 
 
+def test_a_base_is_not_split_for_one_process(home: Path) -> None:
+    Home(home).create_run(Config(), "first")
+    for command in (["train"], ["resume", "first"]):
+        refused(
+            call(*command, "--split-base", "yes"),
+            "One process has nobody to split the base with.",
+            "Set processes to the number of cards",
+        )
+
+
 # --- refused input
 
 

@@ -18,6 +18,18 @@ STARCODER_TOKENS = [
     "<gh_stars>",
 ]
 
+QWEN_32B = {  # config.json of Qwen2.5-Coder-32B: 18 GiB in 4 bit
+    "model_type": "qwen2",
+    "hidden_size": 5120,
+    "num_hidden_layers": 64,
+    "num_attention_heads": 40,
+    "num_key_value_heads": 8,
+    "intermediate_size": 27_648,
+    "vocab_size": 152_064,
+    "max_position_embeddings": 32_768,
+    "tie_word_embeddings": False,
+}
+
 SOME_CODE = [
     "def add(left: int, right: int) -> int:\n    return left + right\n",
     "class Ledger:\n    def __init__(self, name: str) -> None:\n        self.name = name\n",
@@ -56,8 +68,8 @@ def build_tokenizer(folder: Path, *, special_tokens: list[str] | None = None) ->
     return folder
 
 
-def build_model(folder: Path, *, kind: str = "llama") -> Path:
-    """Write a model of two layers with its tokenizer and FIM declaration.
+def build_model(folder: Path, *, kind: str = "llama", layers: int = 2) -> Path:
+    """Write a model of some layers with its tokenizer and FIM declaration.
 
     kind: llama, gpt_bigcode, qwen2 or starcoder2; the last two share keys between heads.
     """
@@ -66,13 +78,13 @@ def build_model(folder: Path, *, kind: str = "llama") -> Path:
 
     build_tokenizer(folder)
     torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(_tiny_config(kind))
+    model = AutoModelForCausalLM.from_config(_tiny_config(kind, layers))
     model.to(torch.bfloat16).save_pretrained(folder)
     (folder / "fim.json").write_text(json.dumps({"family": "starcoder"}), encoding="utf-8")
     return folder
 
 
-def _tiny_config(kind: str) -> Any:
+def _tiny_config(kind: str, layers: int = 2) -> Any:
     from transformers import AutoConfig
 
     sizes: dict[str, Any] = {
@@ -82,12 +94,12 @@ def _tiny_config(kind: str) -> Any:
         "pad_token_id": 4,
     }
     if kind == "gpt_bigcode":
-        sizes |= {"n_positions": 512, "n_embd": 64, "n_layer": 2, "n_head": 2, "n_inner": 128}
-        return AutoConfig.for_model(kind, **sizes)
+        sizes |= {"n_positions": 512, "n_embd": 64, "n_layer": layers, "n_head": 2}
+        return AutoConfig.for_model(kind, n_inner=128, **sizes)
     sizes |= {
         "hidden_size": 64,
         "intermediate_size": 128,
-        "num_hidden_layers": 2,
+        "num_hidden_layers": layers,
         "num_attention_heads": 2 if kind == "llama" else 4,
         "num_key_value_heads": 2,
         "max_position_embeddings": 512,

@@ -20,6 +20,7 @@ from codetune_ui.commands.options import (
     PreparedRows,
     PresetName,
     RunName,
+    SplitBase,
     Where,
 )
 from codetune_ui.commands.queue import swept, told_waiting, train_and_follow
@@ -109,6 +110,7 @@ def train(
     data_dir: DataDir = None,
     assigned: Assigned = None,
     cards: Cards = None,
+    split_base: SplitBase = None,
     name: Annotated[str | None, typer.Option(metavar="RUN", help="A name for the run.")] = None,
     rows: PreparedRows = None,
     sweep: Annotated[
@@ -133,6 +135,7 @@ def train(
         raise ConfigError(message, "Leave --preset and --sweep away.")
     chosen = preset_name or ("recommended" if model else "demo")
     named = [*(assigned or []), *([f"cards={cards}"] if cards else [])]
+    named += [f"split_base={split_base}"] if split_base else []
     typed = (model, data, column, data_dir, named)
     config = config_on(prepared, changes_typed(*typed)) if prepared else config_from(chosen, *typed)
     configs = swept(config, sweep) if sweep else {"": config}
@@ -172,15 +175,17 @@ def resume(
         typer.Option(metavar="N", help="Go on with another number of processes."),
     ] = None,
     cards: Cards = None,
+    split_base: SplitBase = None,
     on: Where = None,
     as_json: AsJson = False,
     home: HomeDir = None,
 ) -> None:
     """Go on from the last good checkpoint, and follow to the end."""
     found = home_of(home).run(run)
-    if (processes is not None or cards is not None) and not found.alive():
-        check_here(found.config().divide_among(processes, cards))
-        found.divide_among(processes, cards)
+    placed = (processes, cards, split_base)
+    if any(value is not None for value in placed) and not found.alive():
+        check_here(found.config().divide_among(*placed))
+        found.divide_among(*placed)
     if on is not None:
         place(found, choose(on))
     again = WEIGHTS_ONLY if weights_only else "resume"

@@ -43,6 +43,14 @@ Cards = Annotated[
         help="Which GPUs of this machine train, by their numbers in nvidia-smi: 0,1.",
     ),
 ]
+SplitBase = Annotated[
+    str | None,
+    typer.Option(
+        "--split-base",
+        metavar="auto|yes|no",
+        help="Divide the base's layers among the cards, where it does not fit one.",
+    ),
+]
 Where = Annotated[
     str | None,
     typer.Option(

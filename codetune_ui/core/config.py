@@ -20,8 +20,9 @@ from codetune_ui.core.spans import parse_mix
 
 __all__ = ["DEMO", "NO_STEP", "SCHEMA", "SETTINGS", "Config"]
 
-# Where a run is computed: the same steps come of any number of processes, on any cards.
-NO_STEP = ("processes", "cards")
+# Where a run is computed: the same steps come of any number of processes, on any cards, with a
+# base that is split over them or not.
+NO_STEP = ("processes", "cards", "split_base")
 SCHEMA = 1  # raised when a stored config.json of an older app could be read wrongly
 
 
@@ -44,6 +45,7 @@ class Config(TrainingSettings, CodeSettings):
                 field="global_batch_rows",
             )
         self._check_processes(len(parse_cards(self.cards)))
+        self._check_split()
 
     def _check_processes(self, cards: int) -> None:
         """Refuse rows that cannot be divided, and another number of cards than of processes."""
@@ -65,6 +67,23 @@ class Config(TrainingSettings, CodeSettings):
                 field=name,
             )
 
+    def _check_split(self) -> None:
+        """Refuse to split a base among one process, and for an engine that needs it whole."""
+        if self.split_base != "yes":
+            return
+        if self.processes == 1:
+            raise ConfigError(
+                "One process has nobody to split the base with.",
+                "Set processes to the number of cards, or split base to auto.",
+                field="split_base",
+            )
+        if self.engine == "fused":
+            raise ConfigError(
+                "The fused engine needs the whole base on each card.",
+                "Set engine to auto, or split base to no.",
+                field="split_base",
+            )
+
     def share(self, processes: int) -> Config:
         """Return what each of so many processes trains, as if it were alone.
 
@@ -72,12 +91,26 @@ class Config(TrainingSettings, CodeSettings):
         >>> (one.processes, one.global_batch_rows, one.micro_batch_rows)
         (1, 4, 4)
         """
-        rows = self.replace(processes=processes, cards="").global_batch_rows // processes
+        rows = self.on_processes(processes).global_batch_rows // processes
         fitting = _divisor(rows, self.micro_batch_rows)
-        return self.replace(processes=1, cards="", global_batch_rows=rows, micro_batch_rows=fitting)
+        return self.on_processes(1).replace(global_batch_rows=rows, micro_batch_rows=fitting)
 
-    def divide_among(self, processes: int | None, cards: str | None) -> Config:
-        """Return the same training on another number of processes, or on other cards.
+    def on_processes(self, processes: int) -> Config:
+        """Return the same training on so many processes, whichever cards they have.
+
+        >>> Config(processes=2, split_base="yes").on_processes(1).split_base
+        'auto'
+        """
+        return self.replace(processes=processes, cards="", split_base=self._split_on(processes))
+
+    def _split_on(self, processes: int) -> str:
+        """Return what is left of the wish to split the base: one process has it whole."""
+        return "auto" if processes == 1 and self.split_base == "yes" else self.split_base
+
+    def divide_among(
+        self, processes: int | None, cards: str | None, split_base: str | None = None
+    ) -> Config:
+        """Return the same training on other processes or cards, or with the base split or not.
 
         With the number alone the first of its cards stay, as long as they are enough.
 
@@ -88,7 +121,9 @@ class Config(TrainingSettings, CodeSettings):
             wanted = processes or self.processes
             kept = parse_cards(self.cards)[:wanted]
             processes, cards = wanted, format_cards(kept) if len(kept) == wanted else ""
-        return self.replace(processes=processes or max(1, len(parse_cards(cards))), cards=cards)
+        processes = processes or max(1, len(parse_cards(cards)))
+        split = split_base or self._split_on(processes)
+        return self.replace(processes=processes, cards=cards, split_base=split)
 
     @property
     def grad_accum_steps(self) -> int:

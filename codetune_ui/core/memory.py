@@ -5,6 +5,7 @@ Bytes, with T = tokens of one pass (rows x sequence length), h = hidden size, V 
   weights       NF4: 0.5159 a weight (4 bits, and the scale of each 64, quantised again; 0.5625 when
                 not again), else 2 (4 in float32); embeddings and head: 2 (4). NF4 unpacks the
                 largest weight for a product: twice its size, while it lasts.
+                Split over n cards: an n-th of the layers' weights, and two layers whole.
   adapter       16 a weight: itself, its gradient and two moments of Adam, in fp32.
   activations   A layer keeps 7.5 vectors of h a token, and 2 of the MLP's width (3 with a gate), in
                 16 bit; autocast keeps fp32 copies beside them, 1.45 times as much in all. With
@@ -66,7 +67,7 @@ def estimate_memory(shape: ModelShape, config: Config, way: Way | None = None) -
     config = config.replace(
         micro_batch_rows=way.rows, gradient_checkpointing=way.again > 0, engine="plain"
     )
-    return _plain(shape, config)
+    return _plain(shape, config, way.parts)
 
 
 def _fused(shape: ModelShape, config: Config, way: Way) -> MemoryEstimate:
@@ -124,24 +125,26 @@ def _buffers(shape: ModelShape, config: Config) -> int:
     )
 
 
-def _plain(shape: ModelShape, config: Config) -> MemoryEstimate:
+def _plain(shape: ModelShape, config: Config, parts: int) -> MemoryEstimate:
     tokens = config.micro_batch_rows * config.max_seq_len
     wide = 4 if config.compute_dtype == "float32" else 2
     logit = LOGIT_BYTES if config.gradient_checkpointing else LOGIT_BYTES_WITHOUT_CHECKPOINTING
     unpacked = 2 * wide * max(inputs * outputs for inputs, outputs in shape.linears.values())
     return MemoryEstimate(
-        weights_gib=_weights(shape, config, wide, unpacked) / GIB,
+        weights_gib=_weights(shape, config, wide, unpacked, parts) / GIB,
         adapter_gib=adapter_parameters(shape, config) * ADAPTER_BYTES / GIB,
         activations_gib=_activations(shape, config, tokens) / GIB,
         logits_gib=logit * tokens * shape.vocab / GIB,
     )
 
 
-def _weights(shape: ModelShape, config: Config, wide: int, unpacked: int) -> float:
-    if config.quant == "none":
-        return shape.parameters * wide
+def _weights(shape: ModelShape, config: Config, wide: int, unpacked: int, parts: int = 1) -> float:
     packed = NF4_BYTES if config.double_quant else NF4_SINGLE_BYTES
-    return shape.linear_parameters * packed + shape.embedding_parameters * wide + unpacked
+    layers = shape.linear_parameters * (wide if config.quant == "none" else packed)
+    if parts > 1:  # its own part, the layer at work and the one that is on its way
+        layers = layers / parts + 2 * layers / shape.layers
+    unpacked = 0 if config.quant == "none" else unpacked
+    return layers + shape.embedding_parameters * wide + unpacked
 
 
 def _activations(shape: ModelShape, config: Config, tokens: int) -> float:

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from codetune_ui.core.config import Config
 from codetune_ui.core.memory import MemoryEstimate, estimate_memory
 from codetune_ui.core.models import ModelShape
-from codetune_ui.core.ways import Way, as_set, choose, is_fused, step_seconds, ways
+from codetune_ui.core.ways import (
+    SPARE,
+    Way,
+    as_set,
+    choose,
+    is_fused,
+    split_words,
+    step_seconds,
+    ways,
+)
 
 # Matrix rates in bf16 by a part of the card's name, from the makers' data sheets (dense, TFLOP/s).
 CARD_TFLOPS = {
@@ -34,11 +43,15 @@ CORE_TFLOPS = 0.022  # one AVX2 core in float32, as measured on a 16 M model
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a config amounts to; `seconds` and `memory` (of one process) are estimates."""
+    """What a config amounts to; `seconds` and `memory` (of one process) are estimates.
+
+    base_parts: over how many cards the base is split.
+    """
 
     micro_batch_rows: int
     grad_accum_steps: int
     processes: int
+    base_parts: int
     global_batch_rows: int
     tokens_per_step: int
     total_steps: int
@@ -60,6 +73,8 @@ class Plan:
             f"{passes} = {self.tokens_per_step:,} tokens per step",
             f"{self.total_steps:,} step{'' if self.total_steps == 1 else 's'}",
         ]
+        if self.base_parts > 1:
+            parts.append(split_words(self.base_parts))
         if self.seconds is not None:
             parts.append(f"about {_duration(self.seconds)}")
         if self.memory is not None:
@@ -85,11 +100,12 @@ def make_plan(
     """
     total = config.tokens_per_step * config.max_steps
     own = config.share(config.processes)
-    way = planned_way(own, shape, room_gib)
+    way = planned_way(own, shape, room_gib, base_parts(config, shape, room_gib))
     return Plan(
         micro_batch_rows=way.rows,
         grad_accum_steps=own.global_batch_rows // way.rows,
         processes=config.processes,
+        base_parts=way.parts,
         global_batch_rows=config.global_batch_rows,
         tokens_per_step=config.tokens_per_step,
         total_steps=config.max_steps,
@@ -100,19 +116,47 @@ def make_plan(
     )
 
 
-def planned_way(config: Config, shape: ModelShape | None, room_gib: float | None) -> Way:
-    """Return the way that a run will probably take: the choice made again once it is loaded."""
-    fused = is_fused(config, shape, gpu=room_gib is not None)
+def base_parts(config: Config, shape: ModelShape | None, room_gib: float | None) -> int:
+    """Return over how many cards a run's base is split: 1 where each process has it whole.
+
+    `room_gib` is what the card with the least room has free; None without one, where the processes
+    share the main memory and only a person's word counts.
+    """
+    split = config.processes
+    if split == 1 or config.split_base != "auto":
+        return split if config.split_base == "yes" else 1
+    if shape is None or room_gib is None or config.engine == "fused":
+        return 1
+    own = config.share(split)
+    whole, parted = (
+        estimate_memory(shape, own, planned_way(own, shape, room_gib, parts)).total_gib
+        for parts in (1, split)
+    )
+    return split if parted < whole and whole > _room(own, room_gib) * (1 - SPARE) else 1
+
+
+def planned_way(
+    config: Config, shape: ModelShape | None, room_gib: float | None, parts: int = 1
+) -> Way:
+    """Return the way that a run will probably take: the choice made again once it is loaded.
+
+    config: what one process trains; parts: over how many of them the base is split.
+    """
+    fused = parts == 1 and is_fused(config, shape, gpu=room_gib is not None)
     if shape is None or room_gib is None or config.memory_use == "as_set":
-        return as_set(config, fused=fused)
+        return as_set(config, fused=fused, parts=parts)
     found = choose(
-        ways(config, fused=fused),
-        min(room_gib, config.memory_limit_gib) if config.memory_limit_gib else room_gib,
+        ways(config, fused=fused, parts=parts),
+        _room(config, room_gib),
         lambda way: estimate_memory(shape, config, way).total_gib,
         lambda way: step_seconds(shape, config, way),
         least=config.memory_use == "least",
     )
     return found.way
+
+
+def _room(config: Config, room_gib: float) -> float:
+    return min(room_gib, config.memory_limit_gib) if config.memory_limit_gib else room_gib
 
 
 def guess_tokens_per_s(
@@ -128,7 +172,7 @@ def guess_tokens_per_s(
     A frozen base costs two forward-sized passes a token, recomputation a third.
     """
     own = config.share(config.processes)
-    way = planned_way(own, shape, room_gib)
+    way = planned_way(own, shape, room_gib, base_parts(config, shape, room_gib))
     if card is None:
         rate = CORE_TFLOPS * cores  # which the processes share
     else:

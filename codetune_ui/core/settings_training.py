@@ -78,6 +78,14 @@ class TrainingSettings:
         "commas between (0,1); empty takes the first ones.",
         group="training",
     )
+    split_base: str = setting(
+        "auto",
+        "Split base",
+        "Several processes divide the base's layers among their cards, for a base that does not "
+        "fit one: the same steps, slower. auto does so where it does not fit whole.",
+        group="training",
+        choices=("auto", "yes", "no"),
+    )
     learning_rate: float = setting(
         2e-4,
         "Learning rate",

@@ -32,17 +32,26 @@ class Way:
     engine: Literal["fused", "plain"]
     rows: int  # a pass
     again: float  # share of the blocks that are computed again instead of kept
+    parts: int = 1  # cards over which the base is split
 
     def words(self) -> str:
         """Say it in a few words.
 
         >>> Way("fused", 8, 0.25).words()
         '8 rows a pass, a quarter of the layers computed twice'
+        >>> Way("plain", 1, 1.0, parts=2).words()
+        '1 row a pass, all computed twice, base split over 2 cards'
         """
         rows = f"{self.rows} row{'' if self.rows == 1 else 's'} a pass"
         parts = {0.0: "nothing", 0.25: "a quarter", 0.5: "half", 0.75: "three quarters"}
         part = parts.get(self.again, "all")
-        return f"{rows}, {part}{' of the layers' if 0 < self.again < 1 else ''} computed twice"
+        again = f"{part}{' of the layers' if 0 < self.again < 1 else ''} computed twice"
+        return ", ".join(filter(None, (rows, again, split_words(self.parts))))
+
+
+def split_words(parts: int) -> str:
+    """Say over how many cards a base is split; "" where each has it whole."""
+    return f"base split over {parts} cards" if parts > 1 else ""
 
 
 @dataclass(frozen=True)
@@ -62,19 +71,19 @@ def is_fused(config: Config, shape: ModelShape | None, *, gpu: bool) -> bool:
     return gpu_format and config.lora_dropout == 0.0 and config.attention in FUSED_ATTENTION
 
 
-def as_set(config: Config, *, fused: bool) -> Way:
+def as_set(config: Config, *, fused: bool, parts: int = 1) -> Way:
     """Return the way that the settings name."""
     again = 1.0 if config.gradient_checkpointing else 0.0
-    return Way("fused" if fused else "plain", config.micro_batch_rows, again)
+    return Way("fused" if fused else "plain", config.micro_batch_rows, again, parts)
 
 
-def ways(config: Config, *, fused: bool) -> list[Way]:
+def ways(config: Config, *, fused: bool, parts: int = 1) -> list[Way]:
     """Return all ways to compute a step of this many rows."""
     total = config.global_batch_rows
     rows = [count for count in range(1, total + 1) if total % count == 0]
     if fused:
         return [Way("fused", count, again) for count in rows for again in AGAIN]
-    return [Way("plain", count, again) for count in rows for again in (0.0, 1.0)]
+    return [Way("plain", count, again, parts) for count in rows for again in (0.0, 1.0)]
 
 
 def choose(

@@ -12,8 +12,8 @@ from codetune_ui.engine.best import Kept
 from codetune_ui.engine.callbacks import Meter
 from codetune_ui.engine.hardware import peak_memory_gib
 from codetune_ui.engine.pace import room_gib
+from codetune_ui.engine.place import Place
 from codetune_ui.engine.producer import Prepared
-from codetune_ui.engine.train import Place
 from codetune_ui.runs.events import read_events
 from codetune_ui.runs.files import read_json
 
@@ -29,6 +29,7 @@ def tell_plan(place: Place, prepared: Prepared, folder: Path, resume_from: Path 
         tokens_per_step=config.tokens_per_step,
         grad_accum_steps=config.share(place.ranks.size).grad_accum_steps,
         processes=place.ranks.size,
+        base_parts=place.base_parts,
         train_rows=config.max_steps * config.global_batch_rows,
         val_rows=prepared.val_rows,
         train_documents=prepared.train_documents,
@@ -50,7 +51,8 @@ def _estimate(place: Place, folder: Path) -> float:
     shape = ModelShape.from_hf(read_json(folder / "config.json") or {})
     config = place.run.config().replace(quant=place.precision.quant).share(place.ranks.size)
     room = room_gib(config) if place.hardware.device == "cuda" else None
-    return round(estimate_memory(shape, config, planned_way(config, shape, room)).total_gib, 3)
+    way = planned_way(config, shape, room, place.base_parts)
+    return round(estimate_memory(shape, config, way).total_gib, 3)
 
 
 def result_of(

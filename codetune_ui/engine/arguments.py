@@ -11,7 +11,7 @@ from codetune_ui.core.config import Config
 from codetune_ui.engine.pace import Pace
 
 if TYPE_CHECKING:
-    from codetune_ui.engine.train import Place
+    from codetune_ui.engine.place import Place
 
 
 def training_arguments(

@@ -20,11 +20,13 @@ from codetune_ui.engine import checkpoint, model, train
 from codetune_ui.engine.best import Best
 from codetune_ui.engine.callbacks import Meter
 from codetune_ui.engine.pace import Pace, choose_pace
+from codetune_ui.engine.place import Place
 from codetune_ui.engine.producer import Prepared, Producer, rows_needed
 from codetune_ui.engine.report import Reporter
 from codetune_ui.engine.rows import RowFile
 from codetune_ui.engine.scorecard import Scorecard
-from codetune_ui.engine.train import Place
+from codetune_ui.engine.shard import WHOLE, WholeBase
+from codetune_ui.engine.shard_load import load_split_base
 from codetune_ui.engine.trouble import NoRoomError
 from codetune_ui.runs.store import Run
 
@@ -81,13 +83,13 @@ class Task:
         # --- model
         reporter.phase("Loading the base model")
         train.seed_everything(config.seed)  # before the adapter, whose first weights are drawn
-        base = model.load_base(config, self.folder, device=place.hardware.device, training=True)
+        base, split = self._load(config)
         tuned = model.attach_adapter(base, config)
         place.stop.check()
         # --- pace
         training, held_out = _row_files(place.run, self.producer, self.prepared)
         some = [training[index] for index in range(min(2, len(training)))]
-        pace = choose_pace(tuned, config, place.precision, some, place.ranks)
+        pace = choose_pace(tuned, config, place.precision, some, place.ranks, split)
         _tell_pace(reporter, pace)
         place.stop.check()
         # --- loop
@@ -108,6 +110,14 @@ class Task:
             scorecard=self.scorecard,
         )
         return Fitted(tuned, meter, best, began)
+
+    def _load(self, config: Config) -> tuple[Any, WholeBase]:
+        """Load the base, whole or this process's part of it."""
+        place = self.place
+        if place.base_parts > 1:
+            return load_split_base(config, self.folder, place)
+        device = place.hardware.device
+        return model.load_base(config, self.folder, device=device, training=True), WHOLE
 
 
 def _going_on(error: NoRoomError, config: Config) -> str:

@@ -32,6 +32,7 @@ __all__ = [
     "attach_adapter",
     "checkpoint_activations",
     "choose_precision",
+    "freeze",
     "load_base",
     "quiet_peft",
 ]
@@ -122,7 +123,7 @@ def load_base(config: Config, folder: Path, *, device: Device, training: bool) -
             f"The base model '{config.base_model}' cannot be loaded: {_first_line(error)}",
             "Check that the folder holds a complete causal language model in safetensors.",
         ) from error
-    _freeze(model, training=training)
+    freeze(model, training=training)
     return model
 
 
@@ -147,7 +148,8 @@ def _without_dropout(settings: Any) -> None:
             setattr(settings, name, 0.0)
 
 
-def _freeze(model: Any, *, training: bool) -> None:
+def freeze(model: Any, *, training: bool) -> None:
+    """Let no weight of a base be trained."""
     # By hand: prepare_model_for_kbit_training would also copy every 16-bit weight to fp32.
     model.requires_grad_(False)
     model.config.use_cache = not training

@@ -28,6 +28,7 @@ from codetune_ui.engine.hardware import GIB
 from codetune_ui.engine.model import Precision, checkpoint_activations
 from codetune_ui.engine.ranks import ALONE, Ranks
 from codetune_ui.engine.rows import flatten
+from codetune_ui.engine.shard import WHOLE, WholeBase
 
 LESS = 0.8  # of the memory, when the last way did not fit
 STEEPEST = 1.2  # times the estimate's growth: what is measured on two passes is not known better
@@ -37,12 +38,16 @@ CHECKED_TOKENS = 256  # of each of the two examples that both engines see
 
 @dataclass(frozen=True)
 class Pace:
-    """The engine that trains: None for the plain one; the way, and what is said of the choice."""
+    """The engine that trains: None for the plain one; the way, and what is said of the choice.
+
+    base: what the processes do together in a pass, where the base is split among them.
+    """
 
     steps: FusedSteps | None
     way: Way
     sentence: str
     memory_gib: float | None = None  # the expected peak
+    base: WholeBase = WHOLE
 
 
 def choose_pace(
@@ -51,6 +56,7 @@ def choose_pace(
     precision: Precision,
     rows: Sequence[Row],
     ranks: Ranks = ALONE,
+    base: WholeBase = WHOLE,
 ) -> Pace:
     """Choose for a `PeftModel` that is ready to train; `rows` are some of its own (one or two).
 
@@ -58,6 +64,8 @@ def choose_pace(
     engine was asked for and cannot train this model.
     """
     shape = ModelShape.from_hf(tuned.get_base_model().config.to_dict())
+    if base.parts > 1:  # the fused engine would hold every weight where it lies now
+        return _plain(tuned, config, shape, "the fused engine needs it whole", ranks, base)
     decoder, why = _fused(tuned, config, precision, rows)
     why = next(filter(None, ranks.hear(why)), "")
     if decoder is None or why:
@@ -76,11 +84,18 @@ def choose_pace(
 # --- the plain engine
 
 
-def _plain(tuned: Any, config: Config, shape: ModelShape, why: str, ranks: Ranks) -> Pace:
-    way = as_set(config, fused=False)
+def _plain(
+    tuned: Any,
+    config: Config,
+    shape: ModelShape,
+    why: str,
+    ranks: Ranks,
+    base: WholeBase = WHOLE,
+) -> Pace:
+    way = as_set(config, fused=False, parts=base.parts)
     if torch.cuda.is_available() and config.memory_use != "as_set":
         chosen = choose(
-            ways(config, fused=False),
+            ways(config, fused=False, parts=base.parts),
             _least_room(config, ranks),
             lambda one: estimate_memory(shape, config, one).total_gib,
             lambda one: step_seconds(shape, config, one),
@@ -89,7 +104,7 @@ def _plain(tuned: Any, config: Config, shape: ModelShape, why: str, ranks: Ranks
         way = chosen.way
     if way.again:
         checkpoint_activations(tuned.get_base_model())
-    return Pace(None, way, f"Plain engine, {way.words()} ({why}).")
+    return Pace(None, way, f"Plain engine, {way.words()} ({why}).", base=base)
 
 
 # --- the fused engine

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -21,6 +21,7 @@ from torch.distributed.rendezvous import rendezvous
 
 from codetune_ui.engine.seat import Seat
 from codetune_ui.engine.siblings import AloneError
+from codetune_ui.engine.trouble import is_lack_of_memory
 
 # A full disk is waited for until somebody comes: who waits along must not give up before.
 PATIENCE = timedelta(days=30)
@@ -59,6 +60,20 @@ class Ranks:
         sums = [piece.view_as(tensor) for piece, tensor in zip(pieces, tensors, strict=True)]
         torch._foreach_copy_(list(tensors), sums)
 
+    def gather(self, whole: Tensor, own: Tensor) -> Callable[[], None]:
+        """Begin to put the pieces of all processes together on the device, in their order.
+
+        Returns what waits for it; until then neither tensor may be touched.
+        """
+        with _together():
+            work = dist.all_gather_into_tensor(whole, own, async_op=True)
+
+        def wait() -> None:
+            with _together():
+                work.wait()
+
+        return wait
+
     def tell(self, value: Value) -> Value:
         """Return the first process's value, on all of them."""
         return self.hear(value)[0]
@@ -75,6 +90,21 @@ class Ranks:
     def all_agree(self, yes: bool) -> bool:
         """Say whether it is so on every process."""
         return self.sum_counts(int(not yes)) == [0]
+
+    @contextmanager
+    def room_for_all(self, *, asked: bool = True) -> Iterator[None]:
+        """Let the memory that does not suffice on one process not suffice on any of them.
+
+        asked: whether all come to the end of the block; else only the one that has no room does.
+        """
+        try:
+            yield
+        except (RuntimeError, MemoryError) as error:
+            if is_lack_of_memory(error):
+                self.all_agree(False)
+            raise
+        if asked and not self.all_agree(True):
+            raise torch.OutOfMemoryError("on another process")
 
     def leave(self) -> None:
         """Part, when nothing is left to be done together."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import traceback
+from dataclasses import replace
 
 from codetune_ui.core.errors import CodeTuneError
 from codetune_ui.engine.report import Mute, NoWish
@@ -33,11 +34,13 @@ def train_along(run: Run, job: str, seat: Seat) -> int:
 
 
 def _train(run: Run, job: str, seat: Seat) -> None:
-    from codetune_ui.engine import hardware, model, train
+    from codetune_ui.engine import hardware, model
     from codetune_ui.engine.attempts import Task
     from codetune_ui.engine.hub import resolve_model
+    from codetune_ui.engine.place import Place
     from codetune_ui.engine.producer import Producer
     from codetune_ui.engine.ranks import join
+    from codetune_ui.engine.shard_load import parts_of_base
 
     hardware.set_threads(seat.local_size)
     ranks = join(seat)
@@ -46,7 +49,8 @@ def _train(run: Run, job: str, seat: Seat) -> None:
     config, stop, machine = run.config(), NoWish(run), hardware.find_hardware()
     folder = resolve_model(config)
     precision = model.choose_precision(config, machine)
-    place = train.Place(run, Mute(run, job), stop, machine, precision, ranks)
+    place = Place(run, Mute(run, job), stop, machine, precision, ranks)
+    place = replace(place, base_parts=parts_of_base(place, folder))
     producer = Producer(run, folder, stop)
     Task(place, producer, producer.prepared(), folder, None).fit(resume_from)
     ranks.leave()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,12 +24,9 @@ from codetune_ui.engine.arguments import training_arguments
 from codetune_ui.engine.best import Best
 from codetune_ui.engine.callbacks import Meter, Narrator, OwnChance, Stopper
 from codetune_ui.engine.guard import Guard
-from codetune_ui.engine.hardware import Hardware
-from codetune_ui.engine.model import Precision
 from codetune_ui.engine.pace import Pace
 from codetune_ui.engine.patience import with_room
-from codetune_ui.engine.ranks import ALONE, Ranks
-from codetune_ui.engine.report import Reporter, StopWish
+from codetune_ui.engine.place import Place
 from codetune_ui.engine.rows import (
     COUNTS,
     ShareOfRows,
@@ -42,21 +38,8 @@ from codetune_ui.engine.rows import (
 from codetune_ui.engine.scorecard import Reading, Scorecard, look_by_model
 from codetune_ui.engine.trouble import gpu_lost, is_lack_of_memory, out_of_memory
 from codetune_ui.runs.files import read_json
-from codetune_ui.runs.store import Run
 
 SPARE_BYTES = 64 * 2**20  # room beyond the checkpoint itself: logs, the adapter
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where and how a run is trained: its folder, who hears of it, the machine, the others."""
-
-    run: Run
-    reporter: Reporter
-    stop: StopWish
-    hardware: Hardware
-    precision: Precision
-    ranks: Ranks = ALONE
 
 
 def train_adapter(
@@ -106,7 +89,7 @@ def train_adapter(
     try:
         trainer.train(resume_from_checkpoint=str(resume_from) if resume_from else None)
         meter.pause()
-        if place.stop() != "discard":
+        if ranks.tell(place.stop()) != "discard":
             trainer.measure_holes()  # the last step may be none of those that were evaluated
     except (RuntimeError, MemoryError) as error:
         if is_lack_of_memory(error):
@@ -140,6 +123,7 @@ class RowTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         self.scorecard = scorecard
         self.best = best
         self.keep_checkpoints = place.run.config().keep_checkpoints
+        self._passes, self._was_last = 0, True  # of the step at hand
         super().__init__(
             data_collator=self._collate(),
             compute_loss_func=self._token_loss,
@@ -166,16 +150,17 @@ class RowTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
     def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Do a pass, and after a step's last one add up what all processes found."""
         self.meter.run()
-        ranks = self.place.ranks
-        try:
+        ranks, last = self.place.ranks, self.accelerator.sync_gradients
+        self._passes = 1 if self._was_last else self._passes + 1
+        self._was_last = last
+        left = self.args.gradient_accumulation_steps - self._passes
+        # The others wait for one whose memory does not suffice at the step's end: all begin again.
+        with (
+            ranks.room_for_all(asked=last),
+            self.pace.base.passes(1, back=True, then=left),
+        ):
             loss = self._pass(model, for_model(inputs), *args, **kwargs)
-        except (RuntimeError, MemoryError) as error:
-            if is_lack_of_memory(error):
-                ranks.all_agree(False)  # the others wait at the step's end: all begin again
-            raise
-        if self.accelerator.sync_gradients and ranks.size > 1:
-            if not ranks.all_agree(True):
-                raise torch.OutOfMemoryError("on another process")
+        if last and ranks.size > 1:
             ranks.sum_in_place([*self._gradients(), *self.meter.step_sums()])
         return loss
 
@@ -239,8 +224,11 @@ class RowTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         ranks, size = self.place.ranks, self.args.per_device_eval_batch_size
         self.model.eval()
         nll, targets = torch.zeros((), device=self.args.device), 0
-        with torch.no_grad():
-            for start in range(ranks.seat.rank * size, len(rows), ranks.size * size):
+        own = range(ranks.seat.rank * size, len(rows), ranks.size * size)
+        most = len(range(0, len(rows), ranks.size * size))  # passes that another may make
+        base = self.pace.base
+        with ranks.room_for_all(), base.passes(most, back=False), torch.no_grad():
+            for start in own:
                 chosen = [rows[index] for index in range(start, min(start + size, len(rows)))]
                 found = self._rows_loss(chosen)
                 # Left on the device: while it computes, the next rows are laid out.
@@ -259,14 +247,21 @@ class RowTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
     # --- scorecard
 
     def measure_holes(self) -> None:
-        """Measure the held-out holes at this step, unless that was done already."""
-        step = self.state.global_step
-        if self.scorecard is None or self.best.measured(step):
+        """Measure the held-out holes at this step, unless that was done already.
+
+        The first process does; where the base is split the others go through it as often.
+        """
+        step, card = self.state.global_step, self.scorecard
+        wanted = card is not None and not self.best.measured(step)
+        holes = self.place.ranks.tell(len(card.items) if card and wanted else 0)
+        if not holes:
             return
         self.model.eval()
         try:
-            with torch.no_grad():
-                self.best.take(step, self._read_holes(self.scorecard), self.model)
+            with self.pace.base.passes(holes, back=False), torch.no_grad():
+                found = self._read_holes(card) if card else None
+            if found is not None:
+                self.best.take(step, found, self.model)
         except torch.OutOfMemoryError:
             self.scorecard = None  # it is for the eye: a training goes on without it
             words = "The memory did not suffice for the held-out holes: they are measured no more."

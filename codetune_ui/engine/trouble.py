@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 
 from codetune_ui.core.config import Config
 from codetune_ui.core.errors import MachineError
 from codetune_ui.core.ways import Way
-from codetune_ui.engine.pace import Pace
+
+if TYPE_CHECKING:
+    from codetune_ui.engine.pace import Pace
 
 
 class NoRoomError(MachineError):

@@ -13,6 +13,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,10 +36,10 @@ from codetune_ui.runs.process import WEIGHTS_ONLY, leave_at_once
 from codetune_ui.runs.store import Run
 
 if TYPE_CHECKING:
+    from codetune_ui.engine.place import Place
     from codetune_ui.engine.producer import Producer
     from codetune_ui.engine.scorecard import Scorecard
     from codetune_ui.engine.siblings import Siblings
-    from codetune_ui.engine.train import Place
 
 # A job returns what is to be said of its end, where its state does not say it all.
 Job = Callable[[Run, Reporter, StopWish], str | None]
@@ -265,27 +266,31 @@ def _train(
     folder: Path,
     began: float,
 ) -> str:
-    from codetune_ui.engine import checkpoint, hardware, model, train
+    from codetune_ui.engine import checkpoint, hardware, model
     from codetune_ui.engine.account import result_of, tell_plan
     from codetune_ui.engine.attempts import Task
     from codetune_ui.engine.patience import with_room
+    from codetune_ui.engine.place import Place
     from codetune_ui.engine.ranks import join
     from codetune_ui.engine.resume import resume_point
+    from codetune_ui.engine.shard_load import parts_of_base
 
     config = run.config()
     hardware.set_threads(beside.seat.local_size)
     machine = hardware.find_hardware()
     precision = model.choose_precision(config, machine)
     ranks = join(beside.seat, beside.listener)
-    place = train.Place(run, reporter, stop, machine, precision, ranks)
+    place = Place(run, reporter, stop, machine, precision, ranks)
     checkpoint.clear_scratch(run)
     resume_from = resume_point(run, reporter, folder)
     # --- rows
     prepared = producer.wait_for("ready")
+    resume_from = ranks.tell(resume_from)
+    place = replace(place, base_parts=parts_of_base(place, folder))
     tell_plan(place, prepared, folder, resume_from)
     # --- model, pace, loop
     task = Task(place, producer, prepared, folder, _scorecard(place, folder))
-    fitted = task.fit(ranks.tell(resume_from))
+    fitted = task.fit(resume_from)
     ranks.leave()
     checkpoint.clear_scratch(run)  # what a run went on from whose optimizer was damaged
     if stop() == "discard":

@@ -136,9 +136,11 @@ class Run:
         """Replace the settings of a run whose worker never began."""
         replace_json(self.config_path, with_whole_paths(config).to_dict())
 
-    def divide_among(self, processes: int | None, cards: str | None = None) -> None:
+    def divide_among(
+        self, processes: int | None, cards: str | None = None, split_base: str | None = None
+    ) -> None:
         """Let the next start have other processes or cards: the settings that change no step."""
-        config = self.config().divide_among(processes, cards)
+        config = self.config().divide_among(processes, cards, split_base)
         values = read_json(self.config_path) or {}
         changed = {name: getattr(config, name) for name in NO_STEP}
         replace_json(self.config_path, values | changed)

@@ -13,7 +13,7 @@ from codetune_ui.core.families import FAMILIES, find_format
 from codetune_ui.core.memory import MemoryEstimate, estimate_memory
 from codetune_ui.core.models import KnownModel, ModelShape, known_model
 from codetune_ui.core.own_code import OwnCode, own_code
-from codetune_ui.core.plan import planned_way
+from codetune_ui.core.plan import base_parts, planned_way
 from codetune_ui.core.tokens import CodeTokenizer
 from codetune_ui.runs.cards import Card
 from codetune_ui.runs.files import read_json
@@ -156,7 +156,8 @@ def _memory_check(
         return Check("", "Its shape is not known here: no memory estimate yet.")
     room = gpu.total_gib - CONTEXT_GIB if gpu else None
     own = config.share(config.processes)
-    parts = estimate_memory(shape, own, planned_way(own, shape, room))
+    way = planned_way(own, shape, room, base_parts(config, shape, room))
+    parts = estimate_memory(shape, own, way)
     needed = parts.total_gib + (CONTEXT_GIB if gpu else 0.0)
     there, where = (gpu.total_gib, gpu.name) if gpu else (memory_gib, "RAM, no GPU here")
     sentence = f"Needs about {needed:.1f} of {there:.1f} GiB ({where}): {_parts(parts)}."

@@ -175,8 +175,8 @@ def _speed_before(home: Home, config: Config) -> float | None:
     return None
 
 
-def _costs(config: Config) -> tuple[str, int, int]:
-    return config.base_model, config.max_seq_len, config.processes
+def _costs(config: Config) -> tuple[str, int, int, str]:
+    return config.base_model, config.max_seq_len, config.processes, config.split_base
 
 
 def _speed(

@@ -7,6 +7,7 @@ from typing import Any
 
 from codetune_ui.core.config import DEMO, SETTINGS, Config
 from codetune_ui.core.presets import PRESETS
+from codetune_ui.core.ways import split_words
 from codetune_ui.runs.events import Event
 from codetune_ui.runs.state import State
 
@@ -190,6 +191,7 @@ def plan_facts(plan: Event) -> str:
         _counted(plan, "val_rows", "held-out rows"),
         _counted(plan, "tokens_per_step", "tokens per step"),
         _share(plan, "fim_rate_effective", "with a hole"),
+        split_words(int(plan.get("base_parts") or 1)),
         str(plan.get("family") or ""),
         str(plan.get("device") or ""),
     ]

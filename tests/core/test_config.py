@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -184,3 +186,25 @@ def test_a_run_goes_on_with_other_cards(
 ) -> None:
     config = Config(processes=2, cards="2,3").divide_among(processes, cards)
     assert (config.processes, config.cards) == found
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"processes": 1}, "One process has nobody to split the base with. Set processes to the"),
+        ({"engine": "fused"}, "The fused engine needs the whole base on each card. Set engine to"),
+    ],
+)
+def test_a_base_that_cannot_be_split_is_refused(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Config(**{"processes": 2, "split_base": "yes", **changes})
+    assert str(caught.value).startswith(words)
+    assert caught.value.field == "split_base"
+
+
+def test_one_process_that_goes_on_has_the_base_whole() -> None:
+    split = Config(processes=2, split_base="yes")
+    assert split.share(2).split_base == "auto"
+    assert split.divide_among(1, None).split_base == "auto"
+    assert split.divide_among(4, None).split_base == "yes"
+    assert split.divide_among(1, None).divide_among(2, None, "yes") == split

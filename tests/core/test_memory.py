@@ -6,6 +6,7 @@ from codetune_ui.core.config import Config
 from codetune_ui.core.memory import MemoryEstimate, adapter_parameters, estimate_memory
 from codetune_ui.core.models import STARCODERBASE_1B, known_model
 from codetune_ui.core.presets import preset
+from codetune_ui.core.ways import Way
 
 RECIPE = preset("guide", lora_targets="all-linear")
 
@@ -69,3 +70,22 @@ def test_activations_grow_with_the_tokens_of_a_pass() -> None:
 def test_what_keeps_more_costs_more(dearer: dict[str, object]) -> None:
     plain = estimate_memory(STARCODERBASE_1B, RECIPE).total_gib
     assert estimate_memory(STARCODERBASE_1B, RECIPE.replace(**dearer)).total_gib > plain
+
+
+@pytest.mark.parametrize(("quant", "layers_gib"), [("nf4", 0.4897), ("none", 1.8984)])
+def test_a_split_base_is_an_nth_of_its_layers_and_two_of_them(
+    quant: str, layers_gib: float
+) -> None:
+    config = RECIPE.replace(quant=quant)
+    whole, half, quarter = (
+        estimate_memory(STARCODERBASE_1B, config, Way("plain", 16, 1.0, parts))
+        for parts in (1, 2, 4)
+    )
+    saved = whole.weights_gib - half.weights_gib
+    assert saved == pytest.approx(layers_gib * (1 / 2 - 2 / 24), rel=0.01)
+    assert half.weights_gib - quarter.weights_gib == pytest.approx(layers_gib / 4, rel=0.01)
+    assert (half.adapter_gib, half.activations_gib, half.logits_gib) == (
+        whole.adapter_gib,
+        whole.activations_gib,
+        whole.logits_gib,
+    )

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from codetune_ui.core.config import Config
-from codetune_ui.core.models import STARCODERBASE_1B
-from codetune_ui.core.plan import guess_tokens_per_s, make_plan
+from codetune_ui.core.models import STARCODERBASE_1B, ModelShape
+from codetune_ui.core.plan import base_parts, guess_tokens_per_s, make_plan
 from codetune_ui.core.presets import preset
+from tests.tiny import QWEN_32B
+
+THIRTY = ModelShape.from_hf(QWEN_32B)
 
 
 def test_the_plan_multiplies_rows_tokens_and_steps() -> None:
@@ -78,3 +83,34 @@ def test_each_card_adds_its_speed_and_holds_its_share() -> None:
     (one, most), (four, less) = plan(1), plan(4)
     assert 3 < four / one < 4
     assert less < most / 2
+
+
+def parts(room_gib: float | None, **changes: Any) -> int:
+    """Over how many of two cards the base of a 32B is split."""
+    config = Config(**{"processes": 2, "memory_use": "fastest", **changes})
+    return base_parts(config, THIRTY, room_gib)
+
+
+def test_a_base_is_split_where_it_does_not_fit_whole() -> None:
+    assert parts(40.0) == 1
+    assert parts(22.0) == 2
+    assert parts(40.0, memory_limit_gib=22.0) == 2
+    assert parts(22.0, processes=1) == 1
+
+
+def test_a_base_is_split_as_it_is_set() -> None:
+    assert parts(40.0, split_base="yes") == 2
+    assert parts(22.0, split_base="no") == 1
+    assert parts(22.0, engine="fused") == 1  # which needs it whole
+
+
+def test_without_a_card_a_base_is_split_only_when_asked() -> None:
+    assert parts(None) == 1
+    assert parts(None, split_base="yes") == 2
+
+
+def test_the_plan_says_that_the_base_is_split() -> None:
+    config = Config(processes=2, max_steps=1)
+    plan = make_plan(config, train_tokens=None, shape=THIRTY, tokens_per_s=None, room_gib=22.0)
+    assert plan.base_parts == 2
+    assert " · base split over 2 cards · " in plan.sentence()

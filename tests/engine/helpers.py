@@ -20,6 +20,7 @@ from codetune_ui.engine.best import Best
 from codetune_ui.engine.callbacks import Meter
 from codetune_ui.engine.hardware import find_hardware
 from codetune_ui.engine.pace import choose_pace
+from codetune_ui.engine.place import Place
 from codetune_ui.engine.report import Reporter, StopWish
 from codetune_ui.engine.scorecard import Scorecard, make_scorecard
 from codetune_ui.runs.events import Event, read_events
@@ -130,7 +131,7 @@ def train_scored(
     reporter.open()
     machine = find_hardware()
     precision = model.choose_precision(config, machine)
-    place = train.Place(run, reporter, StopWish(run), machine, precision)
+    place = Place(run, reporter, StopWish(run), machine, precision)
     total = config.max_steps * config.global_batch_rows
     good = checkpoint.newest_good(run)[0] if resume else None
     try:

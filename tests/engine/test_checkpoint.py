@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from codetune_ui.core.config import NO_STEP
 from codetune_ui.core.errors import ConfigError, MachineError, RunError
 from codetune_ui.engine import checkpoint
 from codetune_ui.runs.files import read_json, replace_json
@@ -30,8 +31,9 @@ def write(run: Run, step: int, weight: float = 1.0) -> Path:
 
 def test_a_checkpoint_is_good_for_any_number_of_processes_and_any_cards(run: Run) -> None:
     written = write(run, 4)
-    run.divide_among(2, "1,3")
-    assert (run.config().processes, run.config().cards) == (2, "1,3")
+    run.divide_among(2, "1,3", "yes")
+    config = run.config()
+    assert (config.processes, config.cards, config.split_base) == (2, "1,3", "yes")
     assert checkpoint.newest_good(run) == (written, [])
 
 
@@ -77,7 +79,8 @@ def test_a_harmed_checkpoint_is_passed_over_with_a_reason(run: Run, harm: str, w
 def test_a_run_from_before_a_setting_was_added_goes_on_from_its_checkpoint(run: Run) -> None:
     old = read_json(run.config_path)
     assert old is not None
-    del old["scorecard_holes"], old["processes"], old["cards"]
+    for name in ("scorecard_holes", *NO_STEP):
+        del old[name]
     replace_json(run.config_path, old)
     assert run.config().scorecard_holes == 48
     written = write(run, 8)

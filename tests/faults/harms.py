@@ -16,6 +16,7 @@ import torch
 
 from codetune_ui.engine import checkpoint, durable
 from codetune_ui.engine.guard import Guard
+from codetune_ui.engine.shard import SplitBase
 from codetune_ui.engine.train import FusedTrainer, RowTrainer
 
 
@@ -88,6 +89,11 @@ def no_memory_in_steps(*numbers: int) -> None:
 def no_memory_in_pass(number: int) -> None:
     """Ask for it in a pass, so that other processes wait for this one at the step's end."""
     _before(FusedTrainer, "_pass", number, _ask_too_much)
+
+
+def no_memory_in_layer(number: int) -> None:
+    """Ask for it when a layer of a base that is split is needed, in the midst of a pass."""
+    _before(SplitBase, "_need", number, _ask_too_much)
 
 
 def _ask_too_much() -> None:

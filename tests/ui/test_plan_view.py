@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from codetune_ui.runs.state import State, Status
 from codetune_ui.runs.store import Home, Run
 from codetune_ui.ui.outlook import base_shape, outlook
 from codetune_ui.ui.plan_view import render, wrong
+from tests.tiny import QWEN_32B
 
 REPORT = {"train": 19, "held_out": 5, "train_tokens": 16_384, "evidence": "StarCoder's tokens"}
 
@@ -109,6 +111,23 @@ def test_a_run_is_planned_for_the_card_of_its_own_with_the_least_free(
     assert found.there_gib == 8.0
     assert "of 8.0 GiB free (L40, cards 0 and 1)." in render(found)
     assert "L40, cards 0 and 1 are free." in render(found)
+
+
+def test_a_base_that_fits_no_card_alone_is_planned_for_both(
+    there: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cards = tuple(Card("L40", 2.0, 24.0, number=n) for n in (0, 1))
+    monkeypatch.setattr("codetune_ui.ui.outlook.WATCH.cards", lambda: cards)
+    (tmp_path / "config.json").write_text(json.dumps(QWEN_32B), encoding="utf-8")
+    config = preset("recommended", base_model=str(tmp_path), cards="0,1", processes=2)
+    found = outlook(there, config, "")
+    assert found.plan.base_parts == 2
+    assert "base split over 2 cards" in render(found)
+    whole = outlook(there, config.replace(split_base="no"), "")
+    assert whole.plan.base_parts == 1
+    assert whole.plan.memory is not None
+    assert found.plan.memory is not None
+    assert found.plan.memory.weights_gib < whole.plan.memory.weights_gib - 6
 
 
 def test_what_this_app_holds_of_a_card_is_not_missed(

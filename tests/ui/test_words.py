@@ -74,6 +74,8 @@ def test_a_log_line_is_one_line_of_text() -> None:
 def test_what_preparing_found_is_one_line() -> None:
     event = {"kind": "plan", "train_rows": 1400, "fim_rate_effective": 0.49, "device": "cpu"}
     assert plan_facts(event) == "1,400 rows to train on · 49% with a hole · cpu"
+    split = event | {"base_parts": 2}
+    assert plan_facts(split).endswith("with a hole · base split over 2 cards · cpu")
 
 
 @pytest.mark.parametrize(
