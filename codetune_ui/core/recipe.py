@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -136,40 +135,13 @@ def examples(document: Document, recipe: Recipe, epoch: int) -> list[Example]:
 
 def examples_of(documents: Iterable[Document], recipe: Recipe, epoch: int) -> Iterator[Example]:
     """Yield the examples of many documents in their order, encoded in batches."""
-    for some, parts in _measured(documents, recipe):
+    for some in _batches(documents):
+        texts = [document.text for document in some]
+        parts = windows_of(texts, recipe.window_tokens, recipe.tokenizer, recipe.cache)
         cuts: list[Cut] = []
         for document, part in zip(some, parts, strict=True):
             cuts += _cuts(document, part, recipe, epoch)
         yield from _compose_all(cuts, recipe)
-
-
-def _measured(
-    documents: Iterable[Document], recipe: Recipe
-) -> Iterator[tuple[list[Document], list[list[Piece]]]]:
-    """Yield batches of documents with their windows.
-
-    While one is cut and parsed, the tokenizer, which leaves Python alone, measures the next; but
-    the first row waits for the first batch alone.
-    """
-
-    def measure(some: list[Document]) -> list[list[Piece]]:
-        texts = [document.text for document in some]
-        return windows_of(texts, recipe.window_tokens, recipe.tokenizer, recipe.cache)
-
-    batches = _batches(documents)
-    first = next(batches)
-    yield first, measure(first)
-    some = next(batches, None)
-    if some is None:
-        return
-    with ThreadPoolExecutor(1) as ahead:
-        parts = ahead.submit(measure, some)
-        for following in batches:
-            found = parts.result()
-            parts = ahead.submit(measure, following)
-            yield some, found
-            some = following
-        yield some, parts.result()
 
 
 def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
