@@ -135,9 +135,9 @@ def language_of(path: str, first_line: bytes = b"") -> str | None:
     """
     name = path.rpartition("/")[2]  # by hand: pathlib would be a tenth of a scan's time
     if not first_line or "." in name:
-        ending = splitext(name)[1]
-        plain = ending and WHOLE_NAMES.isdisjoint((name, *name.split(".")))
-        return _of_name("x" + ending if plain else name)
+        stem, dot, ending = name.rpartition(".")
+        plain = stem.strip(".") and WHOLE_NAMES.isdisjoint((name, ending, *stem.split(".")))
+        return _of_name("x" + dot + ending if plain else name)
     tags = identify.tags_from_filename(name)
     if not tags and first_line.startswith(b"#!"):
         interpreter = identify.parse_shebang(io.BytesIO(first_line))

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from codetune_ui.core.admit import Rules, admit_file
 from codetune_ui.core.archive import Member, list_zip
-from codetune_ui.core.clean import name_rules
+from codetune_ui.core.clean import MOST_BYTES, name_rules
 from codetune_ui.core.config import DEMO, Config
 from codetune_ui.core.disk import read_regular
 from codetune_ui.core.document import Document, Dropped
@@ -72,10 +72,11 @@ def in_turn(
 
     Held-out files beyond that are left out: nothing is trained on them, and enough is measured.
     """
-    order = sorted(listed, key=lambda file: (place_of(file.path), file.path))
+    places = [place_of(file.path) for file in listed]
     rest: list[Listed] = []
     taken = files = 0
-    for file in order:
+    for number in sorted(range(len(listed)), key=places.__getitem__):
+        file = listed[number]
         if not split.holds_out(file):
             rest.append(file)
         elif taken < most_held_out and files < most_files:
@@ -109,8 +110,9 @@ def _read(item: Found, rules: Rules) -> Document | Dropped:
 
 def _may_be_code(path: str, size: int, rules: Rules) -> bool:
     """Leave out what is surely dropped; a name that says nothing is too rare to count."""
-    known = bool(language_of(path)) or rules.forces(path)
-    return known and 0 < size <= rules.most_bytes(path)
+    if not 0 < size <= MOST_BYTES and not 0 < size <= rules.most_bytes(path):
+        return False
+    return language_of(path) is not None or rules.forces(path)
 
 
 def _named(read: Callable[[], Document | Dropped], name: str, weight: float) -> Document | Dropped:

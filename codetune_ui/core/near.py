@@ -25,6 +25,7 @@ FEWEST_RUNS = 12  # below, one changed word decides; such files are compared exa
 MOST_RUNS = 1024
 BANDS, ROWS = 18, 5  # finds 99.9 % of the pairs at 0.8 and 96 % at 0.7
 BINS = BANDS * ROWS
+AT_ONCE = 16  # attempts of an empty bin
 STEP = np.uint64(0x9E3779B97F4A7C15)  # odd, so that it has an inverse
 MIX = np.uint64(0xD6E8FEB86659FD93)
 
@@ -164,7 +165,9 @@ def word_hashes(data: bytes) -> Words:
     """
     letters = np.frombuffer(data, np.uint8)
     inside = _is_letter()[letters]
-    edges = np.flatnonzero(np.diff(inside, prepend=False, append=False))
+    padded = np.zeros(len(letters) + 2, bool)
+    padded[1:-1] = inside
+    edges = np.flatnonzero(padded[1:] != padded[:-1])
     starts, ends = edges[::2], edges[1::2]
     powers, inverse = _powers()
     sums = np.zeros(len(letters) + 1, np.uint64)
@@ -204,10 +207,12 @@ def _bands(runs: Runs) -> list[int]:
     edges = np.searchsorted(runs, _bin_edges())
     full = np.append(edges[1:], len(runs)) > edges
     source = np.arange(BINS)
-    attempt = 0
-    while not full[source].all():  # an empty bin borrows from one that its number chooses
-        borrowed = _borrowed(attempt)
-        source = np.where(full[source], source, borrowed)
+    empty = np.flatnonzero(~full)  # borrows from one that its number chooses, and so on
+    lenders = _lenders()[:, empty]
+    source[empty] = lenders[full[lenders].argmax(axis=0), np.arange(len(empty))]
+    attempt = AT_ONCE
+    while not full[source].all():
+        source = np.where(full[source], source, _borrowed(attempt))
         attempt += 1
     sketch = runs[edges[source]].astype(np.uint64).reshape(BANDS, ROWS)
     keys = sketch[:, 0]
@@ -221,6 +226,12 @@ def _bin_edges() -> Runs:
     return (np.arange(BINS, dtype=np.uint64) * np.uint64(1 << 32) // np.uint64(BINS)).astype(
         np.uint32
     )
+
+
+@lru_cache(maxsize=1)
+def _lenders() -> NDArray[np.intp]:
+    """Return the first attempts of all bins: a short text needs a dozen, one by one a while."""
+    return np.stack([_borrowed(attempt) for attempt in range(AT_ONCE)])
 
 
 @lru_cache(maxsize=4096)

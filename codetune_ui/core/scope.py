@@ -79,9 +79,14 @@ class Scope:
         local = self._local(folder).rstrip("/")
         return self.checkout is not None and local in self.checkout.submodules
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing is said of any file: no checkout, and no rules so far."""
+        return self.checkout is None and not self._ignored and not self.attributes
+
     def reason(self, path: str) -> DropReason | None:
         """Return why a file is left out, None when nothing here speaks against it."""
-        if self.checkout is None and not self._ignored and not self.attributes:
+        if self.is_silent:
             return None
         local = self._local(path)
         if self.checkout is None:

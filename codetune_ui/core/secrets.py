@@ -1,9 +1,10 @@
 """Secrets in code: a maintained scanner, in this process and offline, plus own rules.
 
 The scanner (kingfisher, Apache-2.0) never asks a provider whether a key is live: its validating
-and revoking parts are not imported. It starts in 0.6 s, and in about 7 s the first time on a
-machine, when it compiles its rules and keeps them in the system's cache folder; `warm` does so in
-a thread. A secret itself is in no report, message or repr: only `mask` of it.
+and revoking parts are not imported. It starts in 0.6 s with compiled rules, which
+`runs/compiled.py` lays out where it keeps them; where there are none it compiles them in about
+7 s, once on a machine. `warm` does so in a thread. A secret itself is in no report, message or
+repr: only `mask` of it.
 """
 
 from __future__ import annotations

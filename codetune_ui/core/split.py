@@ -16,6 +16,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol, TypeVar
 
 from codetune_ui.core.config import Config
@@ -71,7 +72,7 @@ class Split:
         if self.after:
             return document.changed >= self.after
         name = self.key(document)
-        return name in self.chosen if self.chosen is not None else place_of(name) < self.share
+        return name in self.chosen if self.chosen is not None else _place_again(name) < self.share
 
     def frozen(self, documents: Iterable[Placed]) -> Split:
         """Return the split that holds out no other groups than it does among these documents.
@@ -214,3 +215,7 @@ def place_of(name: str) -> float:
     """
     digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big") / 2**64
+
+
+# of groups: each is asked for once a file
+_place_again = lru_cache(maxsize=10_000)(place_of)

@@ -136,11 +136,15 @@ class CodeTokenizer:
     @cached_property
     def token_lengths(self) -> NDArray[np.int32]:
         """UTF-8 bytes of every token, by id: where each token of a text begins, without offsets."""
-        lengths = np.zeros(self.vocab_size, dtype=np.int32)
+        lengths = [0] * self.vocab_size
+        byte_level = '"ByteLevel"' in self._style
         for token, token_id in self._decoder.get_vocab(with_added_tokens=True).items():
             inert = token_id not in self._control_ids
-            lengths[token_id] = len(_token_bytes(token, self._style if inert else ""))
-        return lengths
+            if inert and byte_level and _ALPHABET.issuperset(token):
+                lengths[token_id] = len(token)  # most of 50,000; a row waits for them
+            else:
+                lengths[token_id] = len(_token_bytes(token, self._style if inert else ""))
+        return np.array(lengths, dtype=np.int32)
 
     # --- the vocabulary
 
@@ -261,12 +265,13 @@ def _byte_alphabet() -> dict[str, int]:
 
 
 _BYTES = _byte_alphabet()
+_ALPHABET = frozenset(_BYTES)
 _BYTE_TOKEN = re.compile(r"<0x([0-9A-F]{2})>")
 
 
 def _token_bytes(token: str, style: str) -> bytes:
     """Return the bytes that one token stands for, given the decoder's description."""
-    if '"ByteLevel"' in style and all(char in _BYTES for char in token):
+    if '"ByteLevel"' in style and _ALPHABET.issuperset(token):
         return bytes(_BYTES[char] for char in token)
     if '"ByteFallback"' in style and (byte := _BYTE_TOKEN.fullmatch(token)):
         return bytes([int(byte[1], 16)])

@@ -18,7 +18,7 @@ from codetune_ui.core.clean import VENDORED_FOLDERS
 from codetune_ui.core.disk import readable
 from codetune_ui.core.document import Dropped, DropReason
 from codetune_ui.core.git import checkout_around, find_checkout
-from codetune_ui.core.scope import Scope
+from codetune_ui.core.scope import NONE, Scope
 
 
 class Found(NamedTuple):
@@ -78,19 +78,25 @@ def _files(
     Of a hundred thousand files each line here is a twentieth of a second.
     """
     base, entries, scope, _ = folder
+    unruled = folder.reason is None and scope.is_silent
     for entry in entries:
         name = entry.name
         if name == ".git":
             continue
-        found = _stat(entry)
-        mode = 0 if found is None else found.st_mode
+        try:
+            found = entry.stat(follow_symlinks=False)
+        except OSError:  # it went away, or its name is too long
+            mode = size = 0
+        else:
+            mode, size = found.st_mode, found.st_size
         if stat.S_ISDIR(mode):
             return entry
         path = base + (name if name.isascii() else readable(name))
-        if (reason := _file_reason(folder, path, mode, rules)) is not None:
+        if unruled and stat.S_ISREG(mode):
+            yield Found(path, entry.path, 0.0, NONE, size)
+        elif (reason := _file_reason(folder, path, mode, rules)) is not None:
             yield Dropped(path, reason)
         else:
-            size = found.st_size if found else 0
             yield Found(path, entry.path, scope.changed(path), scope.pardoned(path), size)
     return None
 
@@ -132,13 +138,6 @@ def _list(folder: str) -> list[os.DirEntry[str]] | None:
 def _hidden(entries: list[os.DirEntry[str]]) -> frozenset[str]:
     """Return the names that begin with a dot; small, as some disks do not tell .Git from .git."""
     return frozenset(entry.name.lower() for entry in entries if entry.name[0] == ".")
-
-
-def _stat(entry: os.DirEntry[str]) -> os.stat_result | None:
-    try:
-        return entry.stat(follow_symlinks=False)
-    except OSError:
-        return None  # it went away, or its name is too long
 
 
 def _folder_reason(name: str, path: str, scope: Scope) -> DropReason | None:

@@ -28,12 +28,13 @@ from codetune_ui.engine.seat import (
     take_cards,
     take_seat,
 )
+from codetune_ui.runs.compiled import lay_out
 from codetune_ui.runs.elsewhere import claim
 from codetune_ui.runs.files import replace_json
 from codetune_ui.runs.leftovers import discard_attempt
 from codetune_ui.runs.lock import LockHeldError
 from codetune_ui.runs.process import WEIGHTS_ONLY, leave_at_once
-from codetune_ui.runs.store import Run
+from codetune_ui.runs.store import Home, Run
 
 if TYPE_CHECKING:
     from codetune_ui.engine.place import Place
@@ -86,6 +87,7 @@ def _work(job: str, run: Run, do: Job) -> int:
     stop = StopWish(run)
     stop.listen()
     reporter.open()
+    lay_out(Home.current())
     try:
         words = do(run, reporter, stop) or ""
         short = stop() and reporter.cut_short

@@ -1,7 +1,8 @@
 """The rules of the scanner for secrets, compiled in the background before they are first needed.
 
-It takes 7 to 13 s once on a machine, and again after the scanner has changed. The page starts
-`python -m codetune_ui.runs.warm` for it: of low priority, one at a time, ended with the page.
+Where none are shipped (`runs/compiled.py`) it takes 7 to 13 s once on a machine, and again after
+the scanner has changed. The page starts `python -m codetune_ui.runs.warm` for it: of low priority,
+one at a time, ended with the page.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from pathlib import Path
 
 from codetune_ui.core.assets import PROJECT_ROOT
 from codetune_ui.core.errors import CodeTuneError
+from codetune_ui.runs.compiled import SCANNER, lay_out, rules_folder
 from codetune_ui.runs.lock import LockHeldError, hold, is_held
 from codetune_ui.runs.process import environment
 from codetune_ui.runs.store import Home
 
-SCANNER, MODULE = "kingfisher-secret-scanner", "kingfisher_sdk"
+MODULE = "kingfisher_sdk"
 COMPILED = "*.vscdb"
 NICE = 10
 
@@ -30,7 +32,7 @@ def rules_state(home: Home) -> str:
         installed = Path(str(distribution(SCANNER).locate_file(MODULE))).stat()
     except (PackageNotFoundError, OSError):
         return "no scanner"
-    newest = max((file.stat().st_mtime for file in _folder(home).glob(COMPILED)), default=0.0)
+    newest = max((file.stat().st_mtime for file in rules_folder(home).glob(COMPILED)), default=0.0)
     return "compiled" if newest >= installed.st_mtime else "not compiled yet"
 
 
@@ -68,8 +70,9 @@ def main(home: Home) -> int:
 
     try:
         with hold(_lock(home), wait_s=0.0):
+            lay_out(home)
             find_secrets([""])
-            for file in _folder(home).glob(COMPILED):
+            for file in rules_folder(home).glob(COMPILED):
                 os.utime(file)  # found good by this very scanner
     except LockHeldError:
         return 0
@@ -91,12 +94,8 @@ def _leave_with_parent() -> None:
     os._exit(0)
 
 
-def _folder(home: Home) -> Path:
-    return home.cache_dir / "secrets"
-
-
 def _lock(home: Home) -> Path:
-    return _folder(home) / "lock"
+    return rules_folder(home) / "lock"
 
 
 if __name__ == "__main__":

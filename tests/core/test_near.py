@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codetune_ui.core.near import NearIndex, jaccard, runs_of, word_hashes
+from codetune_ui.core import near
+from codetune_ui.core.near import NearIndex, jaccard, runs_of, sketch_of, word_hashes
 
 CODE = Path(random.__file__).read_text(encoding="utf-8")
 WORD = re.compile(rb"[A-Za-z0-9_\x80-\xff]+")
@@ -129,3 +130,18 @@ def test_the_same_licence_makes_no_two_files_alike(head: str) -> None:
     assert index.first_like(licence + codes[0], "a.c") is None
     assert index.first_like(licence + codes[1], "b.c") is None
     assert index.first_like(licence.upper() + codes[1], "c.c") == ("b.c", 1.0)
+
+
+def test_bins_that_borrow_all_at_once_borrow_what_they_would_one_after_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    words = CODE.split()
+    texts = [" ".join(words[:count]) for count in range(35, 200, 5)]
+    at_once = [sketch_of(text) for text in texts]
+    monkeypatch.setattr(near, "AT_ONCE", 1)
+    near._lenders.cache_clear()
+    one_by_one = [sketch_of(text) for text in texts]
+    near._lenders.cache_clear()
+    keys = [sketch.keys for sketch in at_once if sketch]
+    assert keys == [sketch.keys for sketch in one_by_one if sketch]
+    assert len(keys) > 20
