@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import torch
@@ -20,6 +21,7 @@ from torch import Tensor
 from codetune_ui.engine.fused.attention import Borders
 from codetune_ui.engine.fused.decoder import Batch, FusedDecoder
 from codetune_ui.engine.fused.loss import Targets
+from codetune_ui.engine.fused.recordings import record
 
 EXAMPLES = 16  # a size is a multiple of so many
 PARTS = 4  # of the tokens that targets are padded to
@@ -137,17 +139,8 @@ class GraphedDecoder:
     def _record(self, padded: Batch, scale: Tensor, size: Size) -> Recording:
         batch = _with_tensors(padded, [value.clone() for value in _tensors(padded)])
         scale = scale.clone()
-        found: tuple[Tensor, ...] = ()
         torch.cuda.empty_cache()  # what the plain pass took is the recording's to take
-        graph = torch.cuda.CUDAGraph()
-        full: torch.OutOfMemoryError | None = None
-        with torch.cuda.graph(graph, pool=self._pool):
-            try:
-                found = self._pass(batch, scale, size)
-            except torch.OutOfMemoryError as error:  # the recording has to be ended all the same
-                full = error
-        if full is not None:
-            raise full
+        graph, found = record(partial(self._pass, batch, scale, size), self._pool)
         return Recording(graph, batch, scale, found)
 
 

@@ -3,11 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 
 Found = TypeVar("Found")
+
+
+def record(
+    work: Callable[[], Found], pool: Any, *, watched: Literal["global", "thread_local"] = "global"
+) -> tuple[Any, Found]:
+    """Record work instead of doing it; return its graph, and where the graph leaves its results.
+
+    `watched` says whose calls may spoil the recording: those of all threads, or of this one only,
+    where another may use the GPU meanwhile. Raises `OutOfMemoryError` once the recording is over.
+    """
+    graph = torch.cuda.CUDAGraph()
+    found: list[Found] = []
+    full: torch.OutOfMemoryError | None = None
+    with torch.cuda.graph(graph, pool=pool, capture_error_mode=watched):
+        try:
+            found.append(work())
+        except torch.OutOfMemoryError as error:  # the recording has to be ended all the same
+            full = error
+    if full is not None:
+        raise full
+    return graph, found[0]
 
 
 class Recordings:
@@ -36,10 +57,7 @@ class Recordings:
     def _record(self, work: Callable[[], Any]) -> tuple[Any, Any]:
         if self._pool is None:
             self._pool = torch.cuda.graph_pool_handle()
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
-            found = work()
-        return graph, found
+        return record(work, self._pool, watched="thread_local")
 
     def forget(self) -> None:
         """Drop all recordings: the places that they know are gone."""
