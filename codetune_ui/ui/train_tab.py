@@ -15,7 +15,7 @@ from codetune_ui.core.sweep import variants
 from codetune_ui.runs.elsewhere import check_place
 from codetune_ui.ui import cards, plan_view, where
 from codetune_ui.ui.context import ACTION, QUIET, PageContext, attach, fragment, shown_errors
-from codetune_ui.ui.form import HIDDEN, preset_of, recall, remember
+from codetune_ui.ui.form import HIDDEN, ConfigForm, preset_of, recall, remember
 from codetune_ui.ui.outlook import outlook
 from codetune_ui.ui.train_start import Wish, change_waiting, start
 from codetune_ui.ui.words import PRESET_LABELS
@@ -204,19 +204,20 @@ def _build_sweep() -> tuple[gr.Dropdown, gr.Textbox]:
     return varied, values
 
 
+def _wish(form: ConfigForm, boxes: Boxes, given: dict[Any, Any]) -> Wish:
+    """Return what the form asks for; of a waiting run only the settings can be changed."""
+    config, varied = form.read(given), given[boxes.varied]
+    if given[boxes.edited]:
+        return Wish(config, {}, None)
+    placement = boxes.where.read(given)
+    if placement is not None:  # it gives cards of its own
+        config = config.replace(cards="")
+    several = variants(config, varied, given[boxes.values]) if varied else {}
+    return Wish(config, several, placement)
+
+
 def _wire(page: PageContext, boxes: Boxes, refresh: gr.Button, shown: Outputs) -> None:
     form = page.form
-
-    def read(given: dict[Any, Any]) -> Wish:
-        """Return what the form asks for; of a waiting run only the settings can be changed."""
-        config, varied = form.read(given), given[boxes.varied]
-        if given[boxes.edited]:
-            return Wish(config, {}, None)
-        placement = boxes.where.read(given)
-        if placement is not None:  # it gives cards of its own
-            config = config.replace(cards="")
-        several = variants(config, varied, given[boxes.values]) if varied else {}
-        return Wish(config, several, placement)
 
     def look(given: dict[Any, Any]) -> tuple[Any, ...]:
         """Inputs: every setting, current_scan, boxes. Outputs: see `Outputs`."""
@@ -225,7 +226,7 @@ def _wire(page: PageContext, boxes: Boxes, refresh: gr.Button, shown: Outputs) -
         heading = _heading(preset_of(values), edited)
         listed = cards.render(values) if edited or boxes.where.is_here(given) else ""
         try:
-            wish = read(given)
+            wish = _wish(form, boxes, given)
             for config in wish.configs:
                 if wish.placement is None:  # nobody waits for an answer about the cards
                     cards.check(config)
@@ -251,7 +252,7 @@ def _wire(page: PageContext, boxes: Boxes, refresh: gr.Button, shown: Outputs) -
         """Inputs: every setting, current_scan, boxes. Outputs: begun, name (emptied)."""
         name = given[boxes.name].strip() or None
         with shown_errors():
-            wish = read(given)
+            wish = _wish(form, boxes, given)
             for config in wish.configs:
                 check_place(config, wish.placement)
             if edited := given[boxes.edited]:
