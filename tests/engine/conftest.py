@@ -17,6 +17,17 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+@pytest.fixture(autouse=True)
+def float32_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The same figures on every machine: a processor with bfloat16 of its own would train in it."""
+    from codetune_ui.engine import hardware
+
+    monkeypatch.setattr(hardware, "_cpu_has_bf16", lambda: False)
+    hardware.find_hardware.cache_clear()
+    yield
+    hardware.find_hardware.cache_clear()
+
+
 @pytest.fixture(scope="module")
 def served(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server with two adapters, for the tests of one file."""
