@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from codetune_ui.runs.store import Run
+from codetune_ui.core.presets import preset
+from codetune_ui.runs.store import Home, Run
 from tests.faults.test_training import (
     KILLED,
     curve,
@@ -62,6 +63,19 @@ def test_two_processes_train_as_one_does(
     assert_same(run, one)
     assert events(run, "plan")[0]["processes"] == 2
     assert warnings(run) == []
+
+
+def test_two_processes_train_the_demo_as_one_does(zygote: Workers, tmp_path: Path) -> None:
+    less = {"max_steps": 8, "eval_every": 4, "save_every": 4}
+    demo = preset("demo", **less, global_batch_rows=2, compute_dtype="float32")
+    runs = []
+    for processes, name in ((1, "alone"), (2, "both")):
+        run = Home(tmp_path).create_run(demo.replace(processes=processes), name)
+        assert zygote.work(run, "train", processes=processes) == 0, why(run)
+        runs.append(run)
+    assert events(runs[1], "plan")[0]["processes"] == 2
+    assert {step for _, step in curve(runs[0])} >= {0, 4, 8}
+    assert_same(runs[1], runs[0], 1e-4)
 
 
 def test_a_process_that_is_gone_ends_the_run_and_one_alone_goes_on_with_it(
