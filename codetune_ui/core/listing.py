@@ -8,7 +8,7 @@ directory.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -20,10 +20,10 @@ from codetune_ui.core.config import DEMO, Config
 from codetune_ui.core.disk import read_regular
 from codetune_ui.core.document import Document, Dropped
 from codetune_ui.core.languages import language_of
-from codetune_ui.core.source import NamedRules, of_source
+from codetune_ui.core.source import NamedRules, of_source, take_turns
 from codetune_ui.core.sources import parse_sources, short_names
 from codetune_ui.core.split import Split, place_of
-from codetune_ui.core.walk import Found, walk
+from codetune_ui.core.walk import Found, walk_shuffled
 
 LocalPlace = Callable[[str], Path | None]
 
@@ -41,32 +41,37 @@ class Listed(NamedTuple):
     changed: float = 0.0
 
 
-def list_sources(config: Config, local: LocalPlace) -> list[Listed] | None:
-    """Return every file that its name and size do not leave out; None where only reading tells.
+def list_sources(config: Config, local: LocalPlace) -> Iterator[Listed] | None:
+    """List every file that its name and size do not leave out; None where only reading tells.
 
-    `local(place)` is where a source lies on this machine, None for one that does not. Several
-    sources are named as `source.read_sources` names them.
+    The first ones are of all sources alike, and of many folders: who needs no more need not wait
+    for the rest. `local(place)` is where a source lies on this machine, None for one that does not.
+    Several sources are named as `source.read_sources` names them.
     """
     specs = parse_sources(config.source)
     names = short_names(specs) if len(specs) > 1 else [""]
     rules = name_rules(config.include, config.exclude, config.force_in)
-    listed: list[Listed] = []
+    listed: list[Iterator[Listed]] = []
     for spec, name in zip(specs, names, strict=True):
         place = local(spec.place)
         own = NamedRules(rules, name)
         found = None if place is None else _list_place(place, own, git=spec.place != DEMO)
         if found is None:
             return None
-        before, changed = f"{name}/" if name else "", bool(name) or spec.weight != 1
-        for path, size, read in found:
-            group = before + path.partition("/")[0]
-            named = partial(_named, read, name, spec.weight) if changed else read
-            listed.append(Listed(before + path, group, size, named))
-    return listed
+        listed.append(_members(found, name, spec.weight))
+    return take_turns(listed)
+
+
+def _members(found: Iterator[Member], name: str, weight: float) -> Iterator[Listed]:
+    before, changed = f"{name}/" if name else "", bool(name) or weight != 1
+    for path, size, read in found:
+        group = before + path.partition("/")[0]
+        named = partial(_named, read, name, weight) if changed else read
+        yield Listed(before + path, group, size, named)
 
 
 def in_turn(
-    listed: list[Listed], split: Split, most_held_out: int, most_files: int
+    listed: Sequence[Listed], split: Split, most_held_out: int, most_files: int
 ) -> Iterator[Listed]:
     """Yield held-out files, at most so many bytes and files, then the training's, both shuffled.
 
@@ -89,13 +94,14 @@ def _list_place(place: Path, rules: Rules, *, git: bool) -> Iterator[Member] | N
     if place.is_dir():
         return _list_folder(place, rules, git=git)
     if place.name.lower().endswith(".zip") and place.is_file():
-        found = list_zip(place, rules)
+        # its directory lies in one piece and is read whole: to put it in order costs little more
+        found = sorted(list_zip(place, rules), key=lambda item: place_of(item[0]))
         return (item for item in found if _may_be_code(item[0], item[1], rules))
     return None
 
 
 def _list_folder(root: Path, rules: Rules, *, git: bool) -> Iterator[Member]:
-    for item in walk(root, rules, git=git):
+    for item in walk_shuffled(root, rules, git=git):
         if not isinstance(item, Found) or rules.reason(item.path, item.pardoned):
             continue
         if _may_be_code(item.path, item.size, rules):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from codetune_ui.core.admit import NONE, Rules, admit_file
 from codetune_ui.core.archive import TAR_ENDINGS, read_tar, read_zip
@@ -37,6 +38,7 @@ __all__ = ["Document", "Dropped", "document_from_row", "is_hub_source", "read_so
 FILES = (".zip", *TAR_ENDINGS, *READERS)
 
 Items = Iterator[Document | Dropped]
+T = TypeVar("T")
 Reader = Callable[[str, Config, Rules], Items]
 
 
@@ -73,10 +75,15 @@ def read_sources(config: Config, read: Reader, *, alternate: bool = False) -> It
         of_source(read(spec.place, config, NamedRules(rules, name)), name, spec.weight)
         for spec, name in zip(specs, names, strict=True)
     ]
-    return _in_turn(opened) if alternate else (item for items in opened for item in items)
+    return take_turns(opened) if alternate else (item for items in opened for item in items)
 
 
-def _in_turn(opened: list[Items]) -> Items:
+def take_turns(opened: Iterable[Iterator[T]]) -> Iterator[T]:
+    """Yield an item of each in turn, until all have ended.
+
+    >>> "".join(take_turns([iter("abc"), iter("x")]))
+    'axbc'
+    """
     waiting = deque(opened)
     while waiting:
         items = waiting.popleft()

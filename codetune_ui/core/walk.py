@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 import stat
+from collections import deque
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from codetune_ui.core.admit import Rules
 from codetune_ui.core.clean import VENDORED_FOLDERS
@@ -19,6 +20,7 @@ from codetune_ui.core.disk import readable
 from codetune_ui.core.document import Dropped, DropReason
 from codetune_ui.core.git import checkout_around, find_checkout
 from codetune_ui.core.scope import NONE, Scope
+from codetune_ui.core.split import place_of
 
 
 class Found(NamedTuple):
@@ -52,13 +54,11 @@ def walk(
     .git itself is no part of the code. With `since` (seconds since 1970) a checkout's history is
     asked when its files changed.
     """
-    scope = _scope_of(root, since) if git else Scope()
-    entries = _list(str(root))
-    if entries is None:
+    top = _top(root, since, git=git)
+    if top is None:
         yield Dropped("./", DropReason.UNREADABLE)
         return
-    scope.enter("", root, _hidden(entries))
-    open_folders = [Folder("", iter(entries), scope, None)]  # not recursion: folders nest deep
+    open_folders = [top]  # not recursion: folders nest deep
     while open_folders:
         folder = open_folders[-1]
         inner = yield from _files(folder, rules)
@@ -68,6 +68,56 @@ def walk(
             open_folders.append(entered)
         else:
             yield entered
+
+
+def walk_shuffled(root: Path, rules: Rules, *, git: bool = True) -> Iterator[Found | Dropped]:
+    """Yield what `walk` yields, one folder's files at a time, in the order of names' hashes.
+
+    The folders inside a folder take turns, and so do those inside them: the first thousands of a
+    large tree are of all its parts, and the rest need not be listed for them.
+    """
+    top = _top(root, 0.0, git=git)
+    if top is None:
+        yield Dropped("./", DropReason.UNREADABLE)
+        return
+    branch = yield from _open(top, rules)
+    while branch:
+        way, item = [branch], branch.popleft()
+        while isinstance(item, deque):
+            way.append(item)
+            item = item.popleft()
+        above, entry = item
+        entered = _enter(above, entry, 0.0, git=git)
+        if isinstance(entered, Folder):
+            way.append((yield from _open(entered, rules)))
+        else:
+            yield entered
+        for outer, inner in zip(way[-2::-1], way[:0:-1], strict=True):
+            if inner:
+                outer.append(inner)  # its next turn comes after its neighbours'
+
+
+def _open(folder: Folder, rules: Rules) -> Generator[Found | Dropped, None, deque[Any]]:
+    """Yield a folder's files and return the folders inside, of which none is listed yet."""
+    folder = folder._replace(entries=iter(sorted(folder.entries, key=_place)))
+    inner: deque[Any] = deque()  # (the folder, an entry of it), or a deque of such
+    while (entry := (yield from _files(folder, rules))) is not None:
+        inner.append((folder, entry))
+    return inner
+
+
+def _place(entry: os.DirEntry[str]) -> float:
+    return place_of(entry.name)
+
+
+def _top(root: Path, since: float, *, git: bool) -> Folder | None:
+    """Open the folder itself, with the rules that hold in it; None when it cannot be listed."""
+    scope = _scope_of(root, since) if git else Scope()
+    entries = _list(str(root))
+    if entries is None:
+        return None
+    scope.enter("", root, _hidden(entries))
+    return Folder("", iter(entries), scope, None)
 
 
 def _files(

@@ -9,8 +9,9 @@ dataset/index.jsonl
 
 from __future__ import annotations
 
+import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,6 +37,8 @@ MOST_HELD_OUT = 700_000  # bytes of held-out files that are read at first, and m
 FIRST_FILES, MOST_HELD_OUT_FILES = 400, 800  # and no more, of small ones: each takes a millisecond
 GROWTH, LARGEST_BLOCK = 4, 16_000_000
 PACKED = 5  # times as many bytes as a compressed file may hold
+# of a large tree are listed before the first row (0.12 s) and give its held-out side
+FIRST_LISTED = 10_000
 MOST_SHARE = 0.5  # of a first block: a few files must give enough to measure on
 
 
@@ -46,9 +49,12 @@ class Beginning:
     texts: Texts
     train: list[Entry]
     held_out: list[Entry]
+    count: Callable[[], int | None]
+    """Count the characters to train on, each as often as its weight says; None: nobody knows.
+
+    Of a large tree the names are still to be listed for that: after the first row.
+    """
     more: Iterator[list[Entry]] = field(default_factory=lambda: iter(()))
-    characters: int | None = None
-    """Of all code to train on, each as often as its weight says; None where nobody knows."""
 
 
 def begins_from_scan(run: Run, tokenizer: str) -> bool:
@@ -86,18 +92,19 @@ def _from_scan(folder: Path) -> Beginning:
     except (OSError, ValueError) as error:
         message = "The scanned code that this run is made from is gone."
         raise SourceError(message, "Start a new run.") from error
-    return Beginning(texts, texts.train, texts.held_out, characters=_characters(texts.train))
+    return _known(texts, texts.train, texts.held_out)
 
 
 def _from_source(config: Config, shelf: Shelf) -> Beginning:
     whole = bool(config.max_documents or config.held_out_after)
     on_hub = any(is_hub_source(spec.place) for spec in parse_sources(config.source))
-    listed = None if whole or on_hub else list_sources(config, _local)
-    size = None if whole or on_hub else _size(config, listed)
-    if whole or (size is not None and size <= WHOLE):
+    listing = None if whole or on_hub else list_sources(config, _local)
+    listed = list(itertools.islice(listing or (), FIRST_LISTED))
+    size = None if whole or on_hub else _size(config, None if listing is None else listed)
+    if whole or (size is not None and size <= WHOLE and len(listed) < FIRST_LISTED):
         return _all(shelf.put(_kept(read_documents(config, refresh=False))), config, shelf)
-    if listed is not None:
-        return _from_list(listed, config, shelf)
+    if listing is not None:
+        return _from_list(listed, listing, config, shelf)
     return _from_stream(config, shelf, size)
 
 
@@ -110,21 +117,44 @@ def _from_stream(config: Config, shelf: Shelf, size: int | None) -> Beginning:
     if one is None:
         return _all(first, config, shelf)
     split = choose_split(first, config, _share(first, size, config)).frozen(first)
-    return _blockwise(first, split, itertools.chain([one], documents), shelf, size)
+    return _blockwise(first, split, itertools.chain([one], documents), shelf, lambda: size)
 
 
-def _from_list(listed: list[Listed], config: Config, shelf: Shelf) -> Beginning:
-    """Choose the sides by names and sizes, then read what is held out and some of the rest."""
+def _from_list(
+    listed: list[Listed], others: Iterator[Listed], config: Config, shelf: Shelf
+) -> Beginning:
+    """Choose the sides by names and sizes, then read what is held out and some of the rest.
+
+    What was not listed is trained on, but for groups that were met: it is listed when it is wanted.
+    """
     split = choose_split(listed, config)
+    if len(listed) == FIRST_LISTED:
+        split = split.frozen(listed)
+
+    @functools.cache
+    def rest() -> list[Listed]:
+        return list(in_turn(list(others), split, 0, 0))
+
     order = list(in_turn(listed, split, MOST_HELD_OUT, MOST_HELD_OUT_FILES))
     sizes = [file.size for file in itertools.takewhile(split.holds_out, order)]
     held_out = sum(sizes)
-    documents = _kept(collect((file.read() for file in order), config))
+    documents = _kept(collect(_read(order, rest), config))
     first = shelf.put(_block(documents, held_out + FIRST_BLOCK, len(sizes) + FIRST_FILES))
     sides = {split.holds_out(entry) for entry in first}
     if len(sides) < 2:  # all files of one side were left out when they were read
         split = choose_split(first, config).frozen(first)
-    return _blockwise(first, split, documents, shelf, sum(file.size for file in order) - held_out)
+
+    def count() -> int:
+        return sum(file.size for file in [*order, *rest()]) - held_out
+
+    return _blockwise(first, split, documents, shelf, count)
+
+
+def _read(first: list[Listed], rest: Callable[[], list[Listed]]) -> Iterator[Document | Dropped]:
+    for file in first:
+        yield file.read()
+    for file in rest():
+        yield file.read()
 
 
 def _blockwise(
@@ -132,20 +162,28 @@ def _blockwise(
     split: Split,
     documents: Iterator[Document],
     shelf: Shelf,
-    expected: int | None,
+    expect: Callable[[], int | None],
 ) -> Beginning:
     more = _blocks(shelf, documents, split)
     train = [entry for entry in first if not split.holds_out(entry)]
     held_out = [entry for entry in first if split.holds_out(entry)]
-    known = None if expected is None else max(expected, _characters(train))
-    return Beginning(shelf, train, held_out, more, known)
+
+    def count() -> int | None:
+        expected = expect()
+        return None if expected is None else max(expected, _characters(train))
+
+    return Beginning(shelf, train, held_out, count, more)
 
 
 def _all(entries: list[Entry], config: Config, shelf: Shelf) -> Beginning:
     split = choose_split(entries, config)
     train = [entry for entry in entries if not split.holds_out(entry)]
     held_out = [entry for entry in entries if split.holds_out(entry)]
-    return Beginning(shelf, train, held_out, characters=_characters(train))
+    return _known(shelf, train, held_out)
+
+
+def _known(texts: Texts, train: list[Entry], held_out: list[Entry]) -> Beginning:
+    return Beginning(texts, train, held_out, lambda: _characters(train))
 
 
 def _share(first: list[Entry], size: int | None, config: Config) -> float:

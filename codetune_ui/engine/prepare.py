@@ -133,7 +133,7 @@ class Preparation:
         with path.open("r+b" if path.exists() else "w+b", buffering=0) as file:
             self._write_rows(file, itertools.islice(endless, 1))
             self._write_held_out(texts.view(val))
-            self._measure(texts.view(train), beginning.characters)
+            self._measure(texts.view(train), beginning.count())
             self._note(stage="ready", val_rows=self._write_val(texts.view(val)))
             self._write_rows(file, itertools.islice(endless, rows_needed(self.config) - 1))
             os.fsync(file.fileno())

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import os
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,7 +32,8 @@ def folder(tmp_path: Path) -> Path:
 
 def listed(source: str, **changes: object) -> list[Listed] | None:
     config = Config.from_dict({"source": source, **changes})
-    return list_sources(config, lambda place: Path(place))
+    found = list_sources(config, lambda place: Path(place))
+    return None if found is None else list(found)
 
 
 def kept(source: str) -> dict[str, Document]:
@@ -70,6 +73,49 @@ def test_several_sources_list_the_names_groups_and_weights_of_their_reading(fold
 def test_the_size_is_that_of_the_file(folder: Path) -> None:
     sizes = {file.path: file.size for file in listed(str(folder)) or []}
     assert sizes["part1/f1.py"] == (folder / "part1" / "f1.py").stat().st_size == 240
+
+
+def test_the_list_begins_in_many_folders_and_in_all_sources(folder: Path) -> None:
+    found = listed(f"{folder}; {zipped(folder)}") or []
+    first = {file.path.rpartition("/")[0] for file in found[:30]}
+    assert {path.partition("/")[0] for path in first} == {"code", "code-2"}
+    names = [file.path for file in listed(str(folder)) or [] if file.path.startswith("part1/")]
+    assert sorted(names) != names
+
+
+def test_a_list_that_is_not_read_on_opens_no_further_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in range(200):
+        file = tmp_path / f"{place % 7}" / f"d{place}" / "a.py"
+        file.parent.mkdir(parents=True)
+        file.write_text("x = 1\n")
+    opened: list[str] = []
+    scandir = os.scandir
+
+    def noting(path: str) -> Any:
+        opened.append(path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", noting)
+    found = list_sources(Config(source=str(tmp_path)), lambda place: Path(place)) or iter(())
+    first = {next(found).path.partition("/")[0] for _ in range(20)}
+    assert len(opened) <= 1 + 7 + 20 + 1
+    assert len(first) >= 5
+    assert len({file.path for file in found}) == 180
+
+
+def test_rules_of_folders_hold_in_any_order(tmp_path: Path) -> None:
+    for place in range(30):
+        file = tmp_path / f"d{place}" / "inner" / "a.py"
+        file.parent.mkdir(parents=True)
+        file.write_text("x = 1\n")
+        if place % 2:
+            (tmp_path / f"d{place}" / ".gitignore").write_text("inner/\n")
+    (tmp_path / "d3" / ".gitignore").write_text("*.py\n!a.py\n")
+    names = {file.path for file in listed(str(tmp_path)) or []}
+    assert names == kept(str(tmp_path)).keys()
+    assert len(names) == 16
 
 
 def test_a_table_is_only_known_by_reading_it(tmp_path: Path) -> None:

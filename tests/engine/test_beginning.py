@@ -13,6 +13,7 @@ import pytest
 from codetune_ui.core.config import Config
 from codetune_ui.core.document import Document
 from codetune_ui.core.errors import SourceError
+from codetune_ui.core.listing import Listed, in_turn
 from codetune_ui.core.split import split_documents
 from codetune_ui.engine import beginning, scan_cache
 from codetune_ui.engine.beginning import begin, begins_from_scan
@@ -197,6 +198,41 @@ def test_a_large_folder_comes_in_blocks_and_all_of_it_comes(model: Path, code: P
     assert paths <= every
     assert len(paths) == len(train) + len(held_out)
     assert len(every - paths) <= 4  # held out, and more than is measured
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_tree_is_listed_to_its_end_only_when_more_of_it_is_wanted(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = tmp_path / "tree"
+    for place in range(900):
+        file = tree / f"d{place % 30}" / f"f{place}.py"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"value_{place} = {place}\n" * 9)
+    calls: list[int] = []
+
+    def noting(found: list[Listed], *rest: Any) -> Iterator[Listed]:
+        calls.append(len(found))
+        return in_turn(found, *rest)
+
+    monkeypatch.setattr(beginning, "in_turn", noting)
+    monkeypatch.setattr(beginning, "FIRST_LISTED", 700)
+    run = make(model, tree, "tree")
+    with Shelf(run.dataset_dir) as shelf:
+        begun = begin(run, shelf, from_scan=False)
+        assert calls == [700]
+        expected = begun.count()
+        assert calls == [700, 200]
+        train = [*begun.train, *(entry for block in begun.more for entry in block)]
+        held_out = begun.held_out
+    assert calls == [700, 200]
+    paths = {entry.path for entry in train}
+    assert held_out
+    assert not paths & {entry.path for entry in held_out}
+    assert len(paths) == len(train) > 700
+    assert sum(entry.size for entry in train) == expected
+    sides = {entry.group for entry in held_out}
+    assert not sides & {entry.group for entry in train}
 
 
 @pytest.mark.usefixtures("small_blocks")

@@ -107,7 +107,7 @@ class Ahead:
         train, held_out = read_index(self._run.path / "index.jsonl")
         characters = round(sum(entry.size * entry.weight for entry in train))
         texts = texts_of(self._run.path / "read", self._plan.tasks)
-        return Beginning(texts, train, held_out, characters=characters)
+        return Beginning(texts, train, held_out, lambda: characters)
 
     def ready(self, epoch: int) -> Ready:
         """Return the examples of an epoch that were cut."""
