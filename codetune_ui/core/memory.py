@@ -140,11 +140,12 @@ def _plain(shape: ModelShape, config: Config, parts: int) -> MemoryEstimate:
 
 def _weights(shape: ModelShape, config: Config, wide: int, unpacked: int, parts: int = 1) -> float:
     packed = NF4_BYTES if config.double_quant else NF4_SINGLE_BYTES
-    layers = shape.linear_parameters * (wide if config.quant == "none" else packed)
-    if parts > 1:  # its own part, the layer at work and the one that is on its way
+    scales = 0.0 if config.quant == "none" else shape.linear_parameters * (packed - 0.5)
+    layers = shape.linear_parameters * (wide if config.quant == "none" else 0.5)
+    if parts > 1:  # its own part, the layer at work and as much to walk along with the others
         layers = layers / parts + 2 * layers / shape.layers
     unpacked = 0 if config.quant == "none" else unpacked
-    return layers + shape.embedding_parameters * wide + unpacked
+    return layers + scales + shape.embedding_parameters * wide + unpacked
 
 
 def _activations(shape: ModelShape, config: Config, tokens: int) -> float:

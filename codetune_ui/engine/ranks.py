@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -60,19 +60,12 @@ class Ranks:
         sums = [piece.view_as(tensor) for piece, tensor in zip(pieces, tensors, strict=True)]
         torch._foreach_copy_(list(tensors), sums)
 
-    def gather(self, whole: Tensor, own: Tensor) -> Callable[[], None]:
-        """Begin to put the pieces of all processes together on the device, in their order.
-
-        Returns what waits for it; until then neither tensor may be touched.
-        """
+    def gather(self, whole: Tensor, own: Tensor) -> None:
+        """Put the pieces of all processes together on the device, in their order."""
+        # torch 2.13 has a new name for it.
+        call = getattr(dist, "all_gather_single", None) or dist.all_gather_into_tensor
         with _together():
-            work = dist.all_gather_into_tensor(whole, own, async_op=True)
-
-        def wait() -> None:
-            with _together():
-                work.wait()
-
-        return wait
+            call(whole, own)
 
     def tell(self, value: Value) -> Value:
         """Return the first process's value, on all of them."""

@@ -1,26 +1,22 @@
 """A frozen base whose layers are divided among the processes, for one that does not fit a card.
 
-Each process keeps its part of every layer's bytes. A layer is gathered whole just before it is
-used, forward and on the way back, while the layer before it still computes:
+torch's FSDP2 does it: each process keeps its part of every layer's weights, a layer is gathered
+whole just before it is used, forward and on the way back, and let go of behind it. The adapter is
+no part of that: it lies whole on each process, as without this.
 
-  kept for good      part r of n of each layer, one flat piece of bytes a layer
-  places 0 and 1     layer k lies in place k mod 2 while it is used, whole
-  all else           embeddings, head, norm, adapter: whole on each, as without this
-
-Weights are views into the two places and never move, so nothing that uses them knows: bitsandbytes'
-packed weights go with their scales, whatever they are stored in, and autograd's saved weights are
-those of the layer that lies there. The memory is the same from the first step to the last.
-
-torch's FSDP2 computes the same (see tests/bench/LOG.md), but a gathering is a call that all make in
-the same order, and its order is its own. Here it is known which comes next. So a process that has
-nothing to compute, or no memory to do it, walks along with the others: see `passes`.
+A gathering is a call that all processes make in the same order, or all of them wait for ever. So a
+process that has nothing to compute, or no memory to do it, walks along with the others: FSDP2 is
+given the order (first layer to last, and back), and what it gathers is crossed off. See `passes`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -28,9 +24,6 @@ from torch import Tensor, nn
 
 from codetune_ui.engine.ranks import Ranks
 from codetune_ui.engine.trouble import is_lack_of_memory
-
-PLACES = 2
-ALIGNED = 256  # bytes: as torch's own allocator begins a tensor, for the kernels' sake
 
 
 class WholeBase:
@@ -47,167 +40,113 @@ class WholeBase:
 WHOLE = WholeBase()
 
 
-@dataclass(frozen=True)
-class Piece:
-    """One tensor of a layer: how it is put back, where its bytes begin, and what they are."""
-
-    put: Callable[[Tensor], None]
-    start: int
-    bytes: int
-    dtype: torch.dtype
-    shape: torch.Size
-
-
-@dataclass(frozen=True)
-class Part:
-    """One process's part of a layer, and how the whole is read."""
-
-    own: Tensor
-    pieces: list[Piece]
-    whole_bytes: int
-
-
 class SplitBase(WholeBase):
     """The layers of a base, divided: `take` each in turn, then `settle`, then train."""
 
     def __init__(self, ranks: Ranks, device: torch.device) -> None:
+        from torch.distributed import group
+        from torch.distributed.device_mesh import DeviceMesh
+
         self.parts = ranks.size
         self._ranks = ranks
         self._device = device
-        self._layers: list[Part] = []
-        self._places: list[Tensor] = []
-        self._lies: list[int | None] = [None] * PLACES
-        self._coming: dict[int, Callable[[], None]] = {}
-        self._needed = 0  # layers asked for so far, of all passes
-        self._back: int | None = None  # the layer that the way back has come to
+        world: Any = group.WORLD
+        self._mesh = DeviceMesh.from_group(world, device.type)
+        self._layers: list[Any] = []
+        self._own: list[int] = []  # bytes of each layer that this process keeps
+        self._spare = torch.empty(0)
+        self._ahead: deque[int] = deque()  # layers still to be gathered in the passes at hand
 
     @property
     def own_bytes(self) -> int:
-        """What this process keeps of the layers."""
-        return sum(layer.own.numel() for layer in self._layers)
-
-    @property
-    def held_bytes(self) -> int:
-        """The same with the two places where layers are put together."""
-        return self.own_bytes + sum(place.numel() for place in self._places)
-
-    @property
-    def whole_bytes(self) -> int:
-        """What the layers of all processes are together."""
-        return sum(layer.whole_bytes for layer in self._layers)
+        """What this process keeps of the layers, but for the scales of those in 4 bit."""
+        return sum(self._own)
 
     # --- dividing
 
-    @torch.no_grad()
     def take(self, layer: nn.Module) -> None:
-        """Keep this process's part of the next layer, and let go of the rest."""
-        found = list(frozen_tensors(layer))
-        pieces, end = [], 0
-        for tensor, put in found:
-            size = tensor.numel() * tensor.element_size()
-            pieces.append(Piece(put, end, size, tensor.dtype, tensor.shape))
-            end += _round_up(size, ALIGNED)
-        whole = _round_up(end, ALIGNED * self.parts)
-        flat = torch.zeros(whole, dtype=torch.uint8, device=self._device)
-        for piece, (tensor, put) in zip(pieces, found, strict=True):
-            flat[piece.start : piece.start + piece.bytes] = _bytes_of(tensor)
-            put(torch.empty(0, dtype=piece.dtype, device=self._device))
-        own = flat.chunk(self.parts)[self._ranks.seat.rank].clone()
-        self._layers.append(Part(own, pieces, whole))
+        """Keep this process's part of the next layer, and let go of the rest.
 
-    def settle(self, layers: nn.ModuleList, around: nn.Module) -> None:
-        """Make the places and let the layers, all of which were taken, gather themselves.
+        Its packed weights lie on the device, each in a format of floating point.
+        """
+        from torch.distributed.fsdp import fully_shard
+
+        divided: Any = fully_shard(layer, mesh=self._mesh, reshard_after_forward=True)
+        divided.set_custom_all_gather(Gathering(partial(self._gather, len(self._own))))
+        self._layers.append(divided)
+        self._own.append(sum(_part_bytes(weight, self.parts) for weight in layer.parameters()))
+
+    def settle(self, around: nn.Module) -> None:
+        """Let the layers, all of which were taken, gather themselves.
 
         around: the module that calls them in their order, once in each forward pass.
         """
-        largest = max(part.whole_bytes for part in self._layers)
-        self._places = [
-            torch.empty(largest, dtype=torch.uint8, device=self._device) for _ in range(PLACES)
-        ]
-        for index, part in enumerate(self._layers):
-            for piece in part.pieces:
-                there = self._places[index % PLACES][piece.start : piece.start + piece.bytes]
-                piece.put(there.view(piece.dtype).view(piece.shape))
-        around.register_forward_pre_hook(lambda *_: self._begin())
-        for index, layer in enumerate(layers):
-            layer.register_forward_pre_hook(self._before(index))
-            layer.register_forward_hook(self._after(index))
+        from torch.distributed.fsdp import fully_shard
 
-    # --- gathering
+        fully_shard(around, mesh=self._mesh, ignored_params=set(around.parameters()))
+        # Of a module that gathers nothing itself, and whose result nobody changes in place.
+        warnings.filterwarnings("ignore", "FSDP2-wrapped module .* returned a view", UserWarning)
+        # Left to itself it goes by what ran last, and that may have been an evaluation, which
+        # another process has made in fewer passes. The first layer has none before it.
+        for before, layer in pairwise([self._layers[0], *self._layers]):
+            layer.set_modules_to_backward_prefetch([before])
+        # Kept for good, for who has no memory walks along as well.
+        most = max(self._own) * self.parts
+        self._spare = torch.empty(most, dtype=torch.uint8, device=self._device)
+
+    def _gather(self, index: int, whole: Tensor, own: Tensor) -> None:
+        if self._ahead and self._ahead[0] != index:
+            # The others would wait for ever; all are here, and all end by this.
+            raise RuntimeError(f"layer {index} was gathered in the place of {self._ahead[0]}")
+        self._ranks.gather(whole, own)
+        if self._ahead:
+            self._ahead.popleft()
+
+    # --- walking along
 
     @contextmanager
     def passes(self, count: int, *, back: bool, then: int = 0) -> Iterator[None]:
         """Take part in some passes through the model that all processes make, with a way back.
 
         At the end of the block this process walks along with those that it has not made itself;
-        where its memory did not suffice also with `then` further ones, and the error goes on.
+        where its memory did not suffice also with `then` further ones, and the error goes on. The
+        model is of no use from then on, on any of the processes.
         """
-        self._begin()
-        start = self._needed
+        there = range(len(self._layers))
+        once = [*there, *(reversed(there) if back else ())]
+        self._ahead = deque(once * (count + then))
         try:
             yield
+            while len(self._ahead) > len(once) * then:
+                layer = self._layers[self._ahead[0]]
+                layer.unshard()
+                layer.reshard()
         except (RuntimeError, MemoryError) as error:
             if is_lack_of_memory(error):
-                self._walk(start, count + then, back=back)
+                self._let_go_on()
             raise
-        self._walk(start, count, back=back)
+        self._ahead.clear()
 
-    def _walk(self, start: int, passes: int, *, back: bool) -> None:
-        """Gather what the other processes gather from here to the end of so many passes."""
-        layers = len(self._layers)
-        each = 2 * layers if back else layers
-        while (made := self._needed - start) < passes * each:
-            number = made % each
-            if number < layers:
-                self._need(number, number + 1)
-            else:
-                self._need(each - 1 - number, each - 2 - number)
+    def _let_go_on(self) -> None:
+        """Gather what the others still do, from anything: all throw away what they make of it."""
+        while self._ahead:
+            own = self._own[self._ahead.popleft()]
+            self._ranks.gather(self._spare[: own * self.parts], self._spare[:own])
 
-    def _begin(self) -> None:
-        self._back = None
 
-    def _before(self, index: int) -> Callable[..., None]:
-        def gather(*_: Any) -> None:
-            # Computed again on the way back: it lies there already, and the one before it comes.
-            if self._back != index:
-                self._need(index, index + 1)
+class Gathering:
+    """How FSDP2 gathers one layer: its `AllGather`, an interface that torch does not export."""
 
-        return gather
+    def __init__(self, gather: Callable[[Tensor, Tensor], None]) -> None:
+        self._gather = gather
 
-    def _after(self, index: int) -> Callable[..., None]:
-        def gather(_gradient: Tensor) -> None:
-            if self._back != index:
-                self._back = index
-                self._need(index, index - 1)
+    def allocate(self, size: Sequence[int], *, dtype: torch.dtype, device: torch.device) -> Tensor:
+        """Return the place for all parts of a layer."""
+        return torch.empty(size, dtype=dtype, device=device)
 
-        def watch(_layer: nn.Module, _given: Any, result: Any) -> None:
-            stream = result[0] if isinstance(result, tuple) else result
-            if stream.requires_grad:
-                stream.register_hook(gather)
-
-        return watch
-
-    def _need(self, index: int, following: int) -> None:
-        """Wait until a layer lies in its place; let the following one, if there is, come."""
-        self._needed += 1
-        self._send_for(index)
-        if wait := self._coming.pop(index % PLACES, None):
-            wait()
-        if 0 <= following < len(self._layers):
-            self._send_for(following)
-
-    def _send_for(self, index: int) -> None:
-        place = index % PLACES
-        if self._lies[place] == index:
-            return
-        if wait := self._coming.pop(place, None):
-            wait()
-        layer = self._layers[index]
-        # What still computes with the layer that lies there was asked for earlier, on the same
-        # stream: the gathering begins when that is done. By `.data`, for autograd counts writes.
-        there = self._places[place][: layer.whole_bytes].data
-        self._lies[place] = index
-        self._coming[place] = self._ranks.gather(there, layer.own)
+    def __call__(self, output_tensor: Tensor, input_tensor: Tensor, **_: Any) -> None:
+        """Put the parts of all processes together."""
+        self._gather(output_tensor, input_tensor)
 
 
 def find_layers(model: nn.Module) -> tuple[nn.Module, nn.ModuleList]:
@@ -222,22 +161,7 @@ def find_layers(model: nn.Module) -> tuple[nn.Module, nn.ModuleList]:
     return around, layers
 
 
-def frozen_tensors(layer: nn.Module) -> Iterator[tuple[Tensor, Callable[[Tensor], None]]]:
-    """Yield the frozen weights of a layer, and the scales of those in 4 bit, with their setters."""
-    for weight in layer.parameters():
-        yield weight.data, _setter(weight, "data")
-        state = getattr(weight, "quant_state", None)
-        for one in filter(None, (state, getattr(state, "state2", None))):
-            yield one.absmax, _setter(one, "absmax")
-
-
-def _setter(owner: Any, name: str) -> Callable[[Tensor], None]:
-    return lambda value: setattr(owner, name, value)
-
-
-def _bytes_of(tensor: Tensor) -> Tensor:
-    return tensor.contiguous().flatten().view(torch.uint8)
-
-
-def _round_up(number: int, unit: int) -> int:
-    return -(-number // unit) * unit
+def _part_bytes(weight: Tensor, parts: int) -> int:
+    """Return the bytes of one process's part of a weight, divided along its first dimension."""
+    rows, *rest = weight.shape
+    return -(-rows // parts) * torch.Size(rest).numel() * weight.element_size()

@@ -52,20 +52,31 @@ def load_split_base(config: Config, folder: Path, place: Place) -> tuple[Any, Sp
     _check(layers)
     split = SplitBase(place.ranks, device)
     packed = place.precision.quant == "nf4"
+    divided: set[Any] = set()
     for layer in layers:
         if packed:
             _pack(base, layer, config, place.precision, device)
         split.take(layer)
+        _tell_peft(layer, config)
+        divided.update(layer.parameters())
     if packed:  # what is beside the layers, but for the head
         _pack(base, base, config, place.precision, device)
         base.is_loaded_in_4bit = True
-    split.settle(layers, around)
-    for tensor in [*base.parameters(), *base.buffers()]:
+    for tensor in {*base.parameters(), *base.buffers()} - divided:
         tensor.data = tensor.data.to(device)
+    split.settle(around)
     # accelerate would refuse a packed model whose map says that it lies on the CPU
     vars(base).pop("hf_device_map", None)
     model.freeze(base, training=True)
     return base, split
+
+
+def _tell_peft(layer: nn.Module, config: Config) -> None:
+    """Say of each divided weight in 4 bit what PEFT asks it for."""
+    for module in layer.modules():
+        if hasattr(module, "quant_state"):
+            weight: Any = module.weight
+            weight.compress_statistics, weight.quant_type = config.double_quant, "nf4"
 
 
 def _check(layers: nn.ModuleList) -> None:
@@ -97,6 +108,9 @@ def _pack(
                 precision.dtype,
                 compress_statistics=config.double_quant,
                 quant_type="nf4",
+                # FSDP2 divides floating point alone. And an adapter begins in the format of the
+                # weight that it stands beside: in fp32 it keeps all digits that were drawn.
+                quant_storage=torch.float32,
             )
         about = vars(new.weight)
         new.weight = bitsandbytes.Params4bit(weight, requires_grad=False, **about).to(device)

@@ -256,16 +256,22 @@ class RowTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         holes = self.place.ranks.tell(len(card.items) if card and wanted else 0)
         if not holes:
             return
+        ranks, base = self.place.ranks, self.pace.base
         self.model.eval()
         try:
-            with self.pace.base.passes(holes, back=False), torch.no_grad():
+            with ranks.room_for_all(), base.passes(holes, back=False), torch.no_grad():
                 found = self._read_holes(card) if card else None
             if found is not None:
                 self.best.take(step, found, self.model)
-        except torch.OutOfMemoryError:
-            self.scorecard = None  # it is for the eye: a training goes on without it
+        except (RuntimeError, MemoryError) as error:
+            if not is_lack_of_memory(error):
+                raise
+            if card:
+                card.give_up()  # it is for the eye: a training goes on without it
             words = "The memory did not suffice for the held-out holes: they are measured no more."
             self.place.reporter.log(words, "warning")
+            if base.parts > 1:
+                raise  # its layers are as the pass left them: all begin again
         finally:
             self.model.train()
             if self.place.hardware.device == "cuda":

@@ -20,7 +20,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -42,7 +41,7 @@ from codetune_ui.engine.ranks import Ranks
 from codetune_ui.engine.report import Mute, NoWish, Reporter
 from codetune_ui.engine.rows import RowFile
 from codetune_ui.engine.seat import Seat, calm
-from codetune_ui.engine.shard import WHOLE, WholeBase, find_layers, frozen_tensors
+from codetune_ui.engine.shard import WHOLE, WholeBase, find_layers
 from codetune_ui.engine.shard_load import load_split_base
 from codetune_ui.runs.events import read_events
 from codetune_ui.runs.store import Home, Run
@@ -63,7 +62,7 @@ class Figures:
     load_peak_gib: float | None
     held_gib: float | None
     peak_gib: float | None
-    layers_gib: float  # its part of the layers, and the two places
+    layers_gib: float  # its part of the layers, without scales
     way: str
 
 
@@ -73,11 +72,10 @@ class Figures:
 class ThroughMainMemory(Ranks):
     """For gloo that cannot reach the cards itself."""
 
-    def gather(self, whole: Tensor, own: Tensor) -> Callable[[], None]:
+    def gather(self, whole: Tensor, own: Tensor) -> None:
         found = torch.empty(whole.shape, dtype=whole.dtype)
-        dist.all_gather_into_tensor(found, own.cpu())
+        super().gather(found, own.cpu())
         whole.copy_(found)
-        return lambda: None
 
     @torch.no_grad()
     def sum_in_place(self, tensors: Any) -> None:
@@ -109,7 +107,7 @@ def _gathers(ranks: Ranks) -> bool:
     whole = torch.empty(PROBE * ranks.size, dtype=torch.uint8, device="cuda")
     summed = torch.ones(3, device="cuda")
     try:
-        ranks.gather(whole, own)()
+        ranks.gather(whole, own)
         ranks.sum_in_place([summed])
         found = whole.view(ranks.size, PROBE).double().mean(1).tolist()
         why = "" if found == list(range(ranks.size)) else f"it gathered {found}"
@@ -151,11 +149,11 @@ def _train(place: Place, own: Config) -> Figures:
     begun = time.perf_counter()
     if place.base_parts > 1:
         base, divided = load_split_base(own, folder, place)
-        split, layers = divided, divided.held_bytes
+        split, layers = divided, divided.own_bytes
     else:
         base = model.load_base(own, folder, device=place.hardware.device, training=True)
-        found = [tensor for layer in find_layers(base)[1] for tensor, _ in frozen_tensors(layer)]
-        layers = sum(one.numel() * one.element_size() for one in found)
+        found = find_layers(base)[1].parameters()
+        layers = sum(weight.numel() * weight.element_size() for weight in found)
     load_s, load_peak, held = time.perf_counter() - begun, _peak(cuda), _held(cuda)
     tuned = model.attach_adapter(base, own)
     rows = _open(run, "train", own.max_steps * run.config().global_batch_rows)

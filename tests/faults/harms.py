@@ -16,7 +16,8 @@ import torch
 
 from codetune_ui.engine import checkpoint, durable
 from codetune_ui.engine.guard import Guard
-from codetune_ui.engine.shard import SplitBase
+from codetune_ui.engine.scorecard import Scorecard
+from codetune_ui.engine.shard import Gathering
 from codetune_ui.engine.train import FusedTrainer, RowTrainer
 
 
@@ -92,8 +93,13 @@ def no_memory_in_pass(number: int) -> None:
 
 
 def no_memory_in_layer(number: int) -> None:
-    """Ask for it when a layer of a base that is split is needed, in the midst of a pass."""
-    _before(SplitBase, "_need", number, _ask_too_much)
+    """Ask for it when a layer of a base that is split is gathered, in the midst of a pass."""
+    _before(Gathering, "__call__", number, _ask_too_much)
+
+
+def no_memory_for_holes(number: int) -> None:
+    """Ask for it when held-out holes are measured."""
+    _before(Scorecard, "read", number, _ask_too_much)
 
 
 def _ask_too_much() -> None:

@@ -105,6 +105,23 @@ def test_where_the_memory_of_one_does_not_suffice_within_a_pass_all_begin_again(
     assert_same(run, two, SAME)
 
 
+def test_without_memory_for_the_holes_all_begin_again_and_measure_them_no_more(
+    zygote: Workers, two: Run, made: Callable[..., Run]
+) -> None:
+    run = made("holes", **SPLIT)
+    harm = ("no_memory_for_holes", 2)
+    assert zygote.work(run, "train", harm, processes=2, harmed=0) == 0, why(run)
+    assert [event["again"] for event in events(run, "pace")] == [0.0, 1.0]
+    assert len(events(run, "scorecard")) == 1
+    assert "measured no more" in warnings(run)[0]
+    for kind in ("train", "eval"):
+        ours, theirs = (
+            {key: found for key, found in curve(of).items() if key[0] == kind} for of in (run, two)
+        )
+        assert ours.keys() == theirs.keys()
+        assert all(ours[key][0] == pytest.approx(theirs[key][0], rel=SAME) for key in ours)
+
+
 def test_a_split_run_that_loses_a_process_resumes_from_its_checkpoint(
     zygote: Workers, two: Run, made: Callable[..., Run]
 ) -> None:
