@@ -1,15 +1,22 @@
 /* From tab to tab: keys, links, the tab that a reload comes back to; and buttons that copy. */
 (window.ctModules ??= []).push((CT) => {
   "use strict";
-  const go = (tab) => document.querySelector(`#nav [role=tab][data-tab-id="${tab}"]`)?.click();
+  const find = (tab) => document.querySelector(`#nav [role=tab][data-tab-id="${tab}"]`);
+  const go = (tab) => find(tab)?.click();
 
   document.addEventListener("click", (event) => {
     const tab = event.target.closest?.("#nav [role=tab][data-tab-id]");
     if (tab) sessionStorage.ctTab = tab.dataset.tabId;
   });
   // Gradio loads the page anew when the app was away in the midst of an event: nobody is to lose
-  // what they were looking at for that. Asked for here and by the rail: one of both comes last.
-  const back = () => sessionStorage.ctTab && go(sessionStorage.ctTab);
+  // what they were looking at for that. Asked for here and by the rail, and again for a while: on
+  // a busy machine the tabs are there before they listen, or are made once more.
+  function back() {
+    const tab = find(sessionStorage.ctTab);
+    if (tab && tab.getAttribute("aria-selected") !== "true") tab.click();
+  }
+  const again = setInterval(back, 300);
+  setTimeout(() => clearInterval(again), 15000);
 
   const tabs = ["data", "fim", "train", "play", "eval", "use", "runs"];
   const tabKeys = Object.fromEntries(tabs.map((name, i) => [i + 1, name]));
